@@ -1,0 +1,43 @@
+/** Who is asking, and on whose behalf? Knows tokens and keys; may not know policy, approvals or how anything is minted. */
+import type { Result } from '../errors.ts';
+import type { Agent, Asked, Bundle, Caller, Draft, ExchangeRequest, Person, Presented, ToolServer } from '../model.ts';
+
+export interface Authenticator {
+  /** Client assertion, then proof of possession (wire.md §3): spends both ids. A request without proof passes without `jkt`. */
+  caller(request: Presented, bundle: Bundle, draft: Draft): Promise<Result<Caller>>;
+  /** Client assertion alone, of an agent or a tool server: /introspect, /revoke. Spends it. */
+  client(request: Presented, bundle: Bundle, draft: Draft): Promise<Result<Agent | ToolServer>>;
+  /** Subject, actor chain, `may_act`, resource, details, strict arguments; notes all of it. */
+  asked(request: ExchangeRequest, caller: Caller, bundle: Bundle, draft: Draft): Promise<Result<Asked>>;
+}
+/** Proves a token of one configured issuer. Back ends: `issuer-<use>.ts`. */
+export interface Issuer {
+  /** Short id: the first half of a principal's name. */
+  readonly id: string;
+  /** The `iss` of its tokens. */
+  readonly issuer: string;
+  readonly vouches: ReadonlySet<'person' | 'service' | 'agent'>;
+  /** The servers it reaches, by id; absent: all. */
+  readonly servers?: ReadonlySet<string>;
+  /** The client id that a registered agent has there. */
+  clientId(agent: string): string | undefined;
+  prove(proof: Shown, draft: Draft): Promise<Result<Proved>>;
+}
+/** A subject token, or a workload token shown as client assertion, and what it must fit. */
+export interface Shown {
+  readonly token: string;
+  /** A `TYPE_…` of wire/oauth.ts. */
+  readonly type: string;
+  /** The authenticated client, where there is one already. */
+  readonly agent?: string;
+  /** Thumbprint proven by this request: a `cnf` in the token must be it. */
+  readonly jkt?: string;
+}
+export interface Proved {
+  readonly who: Pick<Person, 'issuer' | 'subject' | 'attributes'>;
+  readonly exp: number;
+  readonly jti?: string;
+  /** `may_act` (RFC 8693 §4.4) and `act` as they stand in the token. */
+  readonly mayAct?: { readonly iss?: string; readonly sub?: string };
+  readonly act?: unknown;
+}

@@ -1,0 +1,37 @@
+/** What is in force: agents, servers, compiled policy; one immutable value, taken once per exchange. Knows files and shapes; may not know tokens or requests. */
+import type { Bundle, Policy, ToolServer } from '../model.ts';
+import type { Result } from '../wire/result.ts';
+
+/** The bundle in force. `reload` swaps whole or not at all; an exchange takes `current` once. */
+export interface Bundles {
+  /** Throws Unavailable('policy') before the first good load. */
+  current(): Bundle;
+  /** On any problem the old bundle stays and the report says why. */
+  reload(): Promise<Report>;
+  /** The last report: not ok means degraded (/readyz). */
+  report(): Report;
+  close(): void;
+}
+export interface Report {
+  readonly ok: boolean;
+  readonly hash: string;
+  readonly changed: boolean;
+  readonly problems: readonly Problem[];
+  readonly warnings: readonly Problem[];
+}
+export interface Problem {
+  readonly file: string;
+  /** From 1; absent where the whole file is meant. */
+  readonly line?: number;
+  readonly text: string;
+  readonly hint?: string;
+}
+/** Texts of a bundle by path relative to its folder, `/`-separated. */
+export type Files = ReadonlyMap<string, string>;
+/** What a policy engine compiles: cedarschema, policies, and the tools that become actions. */
+export interface Sources {
+  readonly schema: { readonly file: string; readonly text: string };
+  readonly policies: readonly { readonly file: string; readonly text: string }[];
+  readonly servers: readonly ToolServer[];
+}
+export type Engine = (sources: Sources) => Promise<Result<Policy, readonly Problem[]>>;

@@ -1,0 +1,307 @@
+/** The vocabulary. Types only: who asks, what is asked, what is in force, what is given, what is said of it. */
+import type { Reason, Remedy } from './errors.ts';
+import type { Claim as StoreClaim } from './store/store.ts';
+import type { ToolCall } from './wire/details.ts';
+import type { JsonObject } from './wire/json.ts';
+import type { KeySource } from './wire/jws.ts';
+import type { CredentialKind } from './wire/oauth.ts';
+
+export type Claim = StoreClaim<Reason>;
+
+// ── edge of the world ──
+export type EpochSeconds = number;
+export type Milliseconds = number;
+/** Everything a run cannot repeat: made in main.ts, held by conductors, handed to rooms as values. */
+export interface World {
+  /** Wall clock, whole seconds; throws Unavailable('clock') while it disagrees with the monotonic one. */
+  now(): EpochSeconds;
+  /** Monotonic. */
+  elapsed(): Milliseconds;
+  random(bytes: number): Uint8Array;
+  /** Aborts after so long. */
+  after(ms: Milliseconds): AbortSignal;
+}
+export type Id<P extends 'exc' | 'apr' | 'led' | 'key' | 'lea'> = `${P}_${string}`;
+
+// ── who ──
+/** A principal proved by a trusted issuer. `issuer` is the registration's short id; on the wire it is `<issuer>:<subject>`. */
+export interface Person {
+  readonly kind: 'person' | 'service';
+  readonly issuer: string;
+  readonly subject: string;
+  /** The proof's own end. */
+  readonly exp: EpochSeconds;
+  /** What the issuer's registration lets policies read, by Cedar attribute name. */
+  readonly attributes: JsonObject;
+}
+export type Identity =
+  | { readonly use: 'jwks'; readonly keys: KeySource }
+  | { readonly use: 'federated'; readonly issuer: string; readonly subject: string };
+export interface Agent {
+  readonly kind: 'agent';
+  /** Its client id. */
+  readonly id: string;
+  readonly name: string;
+  /** A person, as `<issuer id>:<sub>`. */
+  readonly owner: string;
+  /** False once the owner has left `people` in agents.yaml: then every exchange is refused. */
+  readonly owned: boolean;
+  readonly sponsor?: string;
+  readonly purpose: string;
+  /** ISO date by which a person looks at this mandate again. */
+  readonly review: string;
+  readonly suspended: boolean;
+  readonly identity: Identity;
+  readonly limits: { readonly maxTtlSeconds?: number };
+}
+export interface ToolServer {
+  readonly kind: 'tool-server';
+  /** Short name; the Cedar namespace of its tools. */
+  readonly id: string;
+  readonly name: string;
+  /** Its resource URI: the `aud` of every token for it. */
+  readonly resource: string;
+  /** How it proves itself at /introspect and /receipts. */
+  readonly identity?: Identity;
+  readonly tools: ReadonlyMap<string, Tool>;
+}
+export interface Tool {
+  readonly name: string;
+  readonly description: string;
+  /** JSON Schema of its arguments, as registered. */
+  readonly schema: JsonObject;
+  /** The arguments' first offence against the schema, or undefined. Closed unless the schema says otherwise. */
+  readonly check: (args: JsonObject) => string | undefined;
+  /** The arguments with the schema's defaults filled in: for the decision, never for the digest. */
+  readonly fill: (args: JsonObject) => JsonObject;
+  /** Top-level arguments that the ledger may hold in clear. */
+  readonly recordable: readonly string[];
+  /** Registered `arguments: hidden`: only the digest is ever sent. */
+  readonly hidden: boolean;
+}
+/** Who holds the key on this connection. Without `jkt` no proof was shown: good for a base token only. */
+export interface Caller {
+  readonly client: Agent;
+  readonly jkt?: string;
+}
+export type Action = { readonly kind: 'call'; readonly call: ToolCall; readonly tool: Tool } | { readonly kind: 'list' };
+/** A request whose every claim has been proved. */
+export interface Asked {
+  readonly caller: Caller;
+  /** On whose behalf; an agent that acts for itself is its own subject. */
+  readonly subject: Person | Agent;
+  /** Who acts, outermost first (RFC 8693 §4.1); empty when an agent acts for itself. */
+  readonly actors: readonly Agent[];
+  /** The key the token is bound to: the caller's, or the sub-agent's. */
+  readonly jkt?: string;
+  /** The registration, from the bundle of this exchange; never stored. */
+  readonly server: ToolServer;
+  readonly action: Action;
+  readonly kind: CredentialKind;
+  /** min of the proofs' ends. */
+  readonly until: EpochSeconds;
+  readonly retry?: Retry;
+  readonly agreed?: Agreed;
+  readonly deferred: boolean;
+}
+/** Asking again is the same asking: what it is remembered by, and what must be equal (wire.md §3, Idempotency-Key). */
+export interface Retry {
+  readonly key: string;
+  readonly fingerprint: string;
+}
+/** A person has agreed: what to, so that deciding again can hold it against the demand. */
+export interface Agreed {
+  readonly id: Id<'apr'>;
+  readonly demand: Demand;
+  readonly by: readonly string[];
+  readonly until: EpochSeconds;
+  readonly spend: readonly Claim[];
+}
+
+// ── the bundle: one immutable value, taken once per exchange ──
+export interface Bundle {
+  /** SHA-256 over the manifest: names every file and its content. */
+  readonly hash: string;
+  readonly agents: {
+    byClient(id: string): Agent | undefined;
+    byIdentity(issuer: string, subject: string): Agent | undefined;
+    readonly all: readonly Agent[];
+  };
+  readonly servers: {
+    byResource(uri: string): ToolServer | undefined;
+    byId(id: string): ToolServer | undefined;
+    readonly all: readonly ToolServer[];
+  };
+  readonly policy: Policy;
+}
+/** Decides one principal's question. Pure; never throws: whatever is not a clean allow is a no. */
+export interface Policy {
+  decide(question: Question): Verdict;
+  readonly size: number;
+}
+export interface Question {
+  /** A subject (may they?) or an actor (may this agent, for them?). An agent for itself is asked about as a subject. */
+  readonly principal: { readonly as: 'subject'; readonly who: Person | Agent } | { readonly as: 'actor'; readonly who: Agent };
+  readonly asked: Asked;
+  readonly now: EpochSeconds;
+}
+export type Verdict =
+  | { readonly allow: true; readonly policies: readonly string[]; readonly ttlSeconds?: number; readonly approval?: Demand }
+  | {
+      readonly allow: false;
+      /** `denied`: a rule's no, or no rule; `input`: a rule needed what is absent; `error`: the engine could not answer. */
+      readonly cause: 'denied' | 'input' | 'error';
+      readonly policies: readonly string[];
+      /** The deciding policy's `@reason`, or `no_permit`. */
+      readonly code: string;
+      readonly remedy?: Remedy;
+    };
+export interface Demand {
+  readonly who: readonly string[];
+  readonly quorum: number;
+  readonly ttlSeconds: number;
+  readonly proof?: 'passkey';
+}
+
+// ── what is given ──
+export interface Decision {
+  readonly ttlSeconds: number;
+  readonly policies: readonly string[];
+  readonly approval?: Demand;
+  readonly claims: readonly Claim[];
+}
+/** What is remembered of a grant: enough to sign it again, no argument, no token. */
+export interface Grant {
+  readonly jti: string;
+  readonly txn: string;
+  readonly iat: EpochSeconds;
+  readonly exp: EpochSeconds;
+  readonly scope: string;
+  /** The token's claims (wire.md §3.2) but for `iss`, which the minter adds. */
+  readonly claims: JsonObject;
+  readonly policies: readonly string[];
+}
+export interface Credential {
+  readonly kind: CredentialKind;
+  readonly token: string;
+  /** When it really stops working. */
+  readonly effectiveExpiry: EpochSeconds;
+  readonly lease?: Lease;
+}
+export interface Lease {
+  readonly id: Id<'lea'>;
+  readonly txn: string;
+  readonly kind: CredentialKind;
+  readonly where: string;
+  readonly handle?: string;
+  readonly exp: EpochSeconds;
+}
+export interface Issued {
+  readonly asked: Asked;
+  readonly grant: Grant;
+  readonly credential: Credential;
+}
+
+// ── what is said of it ──
+export type EntryKind =
+  | 'refused'
+  | 'pending'
+  | 'approved'
+  | 'denied'
+  | 'expired'
+  | 'cancelled'
+  | 'intent'
+  | 'minted'
+  | 'faulted'
+  | 'redeemed'
+  | 'receipt'
+  | 'revoked'
+  | 'key'
+  | 'bundle'
+  | 'repair';
+/** One schema for every entry; what is not known stands as null. */
+export interface Facts {
+  /** What was asked of us: exchange, client_credentials, deferred, introspect, revoke, receipt, operator, start. */
+  readonly request?: string;
+  readonly client?: string;
+  readonly owner?: string;
+  readonly subject?: string;
+  /** Outermost first. */
+  readonly actors?: readonly string[];
+  readonly resource?: string;
+  readonly tool?: string;
+  /** HMAC of the canonical arguments, never the arguments. */
+  readonly arguments?: string;
+  /** Those arguments that the registration marks as recordable. */
+  readonly recorded?: JsonObject;
+  /** What the agent says it is for: quoted, never trusted. */
+  readonly purpose?: string;
+  readonly context?: JsonObject;
+  /** Thumbprint of the key the grant is bound to. */
+  readonly jkt?: string;
+  readonly credential?: CredentialKind;
+  readonly policies?: readonly string[];
+  readonly bundle?: string;
+  readonly approval?: string;
+  readonly txn?: string;
+  readonly jti?: string;
+  readonly exp?: EpochSeconds;
+  /** A stable code from errors.ts. */
+  readonly reason?: string;
+  /** The policy's own code. */
+  readonly code?: string;
+  readonly detail?: string;
+  /** What the tool server says happened. */
+  readonly outcome?: string;
+  /** Who, of the people: an operator or approver. */
+  readonly by?: string;
+  /** The same grant, given again under its Idempotency-Key. */
+  readonly again?: boolean;
+}
+export interface Entry extends Facts {
+  readonly kind: EntryKind;
+  readonly at: EpochSeconds;
+  readonly exchange: Id<'exc'>;
+}
+/** One exchange's unit of work, opened by the conductor: rooms note what they learn and spend what may be seen once; record commits it. */
+export interface Draft {
+  readonly id: Id<'exc'>;
+  readonly now: EpochSeconds;
+  readonly signal: AbortSignal;
+  readonly facts: Facts;
+  note(facts: Facts): void;
+  /**
+   * Burnt whatever the outcome: an assertion, a proof, an action token. With `bound` it may come again, but only with this same value
+   * (a workload token and the key it first came with).
+   */
+  spend(once: string, until: EpochSeconds, otherwise: Reason, bound?: string): void;
+}
+
+// ── what arrives ──
+/** How a client shows itself, on every endpoint that knows clients. */
+export interface Presented {
+  readonly htm: string;
+  readonly htu: string;
+  readonly clientId?: string;
+  readonly assertion?: string;
+  readonly proof?: string;
+}
+export interface ExchangeRequest extends Presented {
+  readonly grant: 'exchange' | 'client_credentials';
+  /** Idempotency-Key. */
+  readonly retry?: string;
+  readonly subjectToken?: string;
+  readonly subjectTokenType?: string;
+  readonly actorToken?: string;
+  readonly resource: string;
+  /** The text of `authorization_details`. */
+  readonly details?: string;
+  readonly scope?: string;
+  readonly kind: CredentialKind;
+  readonly deferred: boolean;
+}
+export interface DeferredRequest extends Presented {
+  readonly grant: 'deferred';
+  readonly code: string;
+}
+export type TokenRequest = ExchangeRequest | DeferredRequest;
