@@ -76,6 +76,8 @@ export interface Refusal {
   readonly remedy?: Remedy;
   readonly deferral?: { readonly code: string; readonly interval: number; readonly expiresIn: number };
   readonly retryAfterSeconds?: number;
+  /** The entry it stands in: what a person quotes when they ask why. */
+  readonly decision?: string;
   /** State that this no leaves behind: the pending approval, the time of the last poll. */
   readonly claims?: readonly Claim<Reason>[];
 }

@@ -1,4 +1,4 @@
-/** The vocabulary. Types only: who asks, what is asked, what is in force, what is given, what is said of it. */
+/** The vocabulary: who asks, what is asked, what is in force, what is given, what is said of it. */
 import type { Reason, Remedy } from './errors.ts';
 import type { Claim as StoreClaim } from './store/store.ts';
 import type { ToolCall } from './wire/details.ts';
@@ -34,6 +34,9 @@ export interface Person {
   /** What the issuer's registration lets policies read, by Cedar attribute name. */
   readonly attributes: JsonObject;
 }
+/** A principal's one name: `people:u_alice`, or the client id of an agent (disjoint: an id has no colon; RFC 9068 §5). */
+export const nameOf = (who: Pick<Person, 'kind' | 'issuer' | 'subject'> | Agent): string =>
+  who.kind === 'agent' ? who.id : `${who.issuer}:${who.subject}`;
 export type Identity =
   | { readonly use: 'jwks'; readonly keys: KeySource }
   | { readonly use: 'federated'; readonly issuer: string; readonly subject: string };
@@ -200,6 +203,8 @@ export interface Issued {
   readonly asked: Asked;
   readonly grant: Grant;
   readonly credential: Credential;
+  /** Seconds left at the time of the answer. */
+  readonly expiresIn: number;
 }
 
 // ── what is said of it ──
@@ -253,6 +258,8 @@ export interface Facts {
   readonly detail?: string;
   /** What the tool server says happened. */
   readonly outcome?: string;
+  /** Digest of the agent's proof of possession that came with a receipt. */
+  readonly proof?: string;
   /** Who, of the people: an operator or approver. */
   readonly by?: string;
   /** The same grant, given again under its Idempotency-Key. */

@@ -1,0 +1,78 @@
+/** THE FLOW: authenticate → decide → (approve) → mint → record → answer. Nobody else knows the order. */
+import type { Approve } from './approve/approve.ts';
+import type { Authenticator } from './authenticate/authenticate.ts';
+import type { Bundles } from './bundle/bundle.ts';
+import { decide } from './decide/decide.ts';
+import { haltClaims } from './decide/halts.ts';
+import { type Result, refuse } from './errors.ts';
+import { again, remember, toGrant, unrevoked } from './mint/grant.ts';
+import { issue } from './mint/issue.ts';
+import type { Minters } from './mint/minter.ts';
+import type { Draft, Issued, TokenRequest, World } from './model.ts';
+import { rootOf } from './record/entry.ts';
+import type { Recorder } from './record/record.ts';
+import type { Store } from './store/store.ts';
+import { no } from './wire/result.ts';
+
+export interface Rooms {
+  readonly issuer: string;
+  readonly world: World;
+  readonly store: Store;
+  readonly bundles: Bundles;
+  readonly authenticate: Authenticator;
+  readonly approve: Approve;
+  readonly minters: Minters;
+  readonly record: Recorder;
+}
+export type Exchange = (request: Result<TokenRequest>) => Promise<Result<Issued>>;
+
+/** Refusals are values and faults are exceptions; either way one entry is written, and before the answer. */
+export function createBroker(rooms: Rooms): Exchange {
+  const { record } = rooms;
+  return async (request) => {
+    const draft = record.open(request.ok ? request.value.grant : 'unread');
+    try {
+      const outcome = request.ok ? await attempt(rooms, request.value, draft) : request;
+      return outcome.ok ? outcome : no(await record.refuse(draft, outcome.error));
+    } catch (fault) {
+      return no(await record.fault(draft, fault));
+    }
+  };
+}
+
+async function attempt(rooms: Rooms, request: TokenRequest, draft: Draft): Promise<Result<Issued>> {
+  const { world, store, authenticate, approve, minters, record } = rooms;
+  const bundle = rooms.bundles.current();
+  draft.note({ bundle: bundle.hash });
+
+  // Who holds the key, and what do they ask, for whom? A poll resumes what was proved when it was first asked.
+  const caller = await authenticate.caller(request, bundle, draft);
+  if (!caller.ok) return caller;
+  const asked =
+    request.grant === 'deferred'
+      ? await approve.resume(request.code, caller.value, bundle, draft)
+      : await authenticate.asked(request, caller.value, bundle, draft);
+  if (!asked.ok) return asked;
+  const minter = minters.get(asked.value.kind);
+  if (!minter) return refuse('mint_refused');
+
+  // Asked before, under the same key: the same grant again, as long as nothing has ended it.
+  const { found } = asked.value.retry ? await store.look([asked.value.retry.key]) : { found: [] };
+  const earlier = again(asked.value, found[0], world.now());
+  if (!earlier.ok) return earlier;
+  if (earlier.value) {
+    draft.note({ again: true, policies: earlier.value.policies });
+    return issue(minter, asked.value, earlier.value, [unrevoked(earlier.value), ...haltClaims(asked.value)], draft, record.commit);
+  }
+
+  // May they, and who must agree?
+  const decision = decide(asked.value, bundle, draft);
+  if (!decision.ok) return decision;
+  const agreed = await approve.agree(asked.value, decision.value, draft);
+  if (!agreed.ok) return agreed;
+
+  // One grant, whose claims hold at the moment it becomes durable or not at all.
+  const grant = toGrant(asked.value, decision.value, { issuer: rooms.issuer, now: world.now(), root: rootOf(draft.id) });
+  const claims = [...decision.value.claims, ...agreed.value, ...remember(asked.value, grant)];
+  return issue(minter, asked.value, grant, claims, draft, record.commit);
+}

@@ -1,0 +1,101 @@
+/** One strict schema: complete or refused. Every problem is reported at once, with its path and never with its value. */
+import { z } from 'zod';
+import { ConfigError } from './errors.ts';
+
+const isLoopback = (host: string): boolean => host === 'localhost' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host);
+const secureUrl = z
+  .url()
+  .refine((text) => {
+    const url = URL.parse(text);
+    return (
+      url !== null &&
+      (url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url.hostname))) &&
+      !url.search &&
+      !url.hash &&
+      !url.username
+    );
+  }, 'must be https (http on loopback alone), without query, fragment or user')
+  .refine((text) => !text.endsWith('/'), 'must not end in a slash');
+const shortId = z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, 'must be lower-case letters, digits and dashes');
+const port = z.int().min(0).max(65535);
+
+/** A secret stands in a file or in the environment, never in this document. */
+const secretRef = z
+  .union([z.strictObject({ file: z.string().min(1) }), z.strictObject({ env: z.string().regex(/^[A-Z][A-Z0-9_]*$/) })])
+  .describe('Where a secret is read from');
+
+const issuer = z.discriminatedUnion('use', [
+  z.strictObject({
+    use: z.literal('oidc'),
+    id: shortId.describe('First half of its principals’ names: <id>:<sub>'),
+    issuer: secureUrl.describe('The `iss` of its tokens, to the letter'),
+    jwksUri: secureUrl.optional().describe('Where its keys are; found by discovery when absent'),
+    vouches: z
+      .array(z.enum(['person', 'service', 'agent']))
+      .min(1)
+      .describe('What its tokens may name'),
+    clients: z.record(z.string(), z.string().min(1)).default({}).describe('The client id there of each agent here'),
+    servers: z.array(z.string()).optional().describe('Tool servers its people reach, by id; absent: all'),
+    attributes: z.record(z.string(), z.string()).default({}).describe('Cedar attribute ← claim'),
+    accessTokenTyp: z.string().default('at+jwt').describe('`typ` of its access tokens, where it is not RFC 9068’s'),
+    maxLifetimeSeconds: z.int().min(60).max(86_400).default(3600),
+  }),
+]);
+
+export const ConfigSchema = z.strictObject({
+  issuer: secureUrl.describe('This broker’s identifier: the `iss` of its tokens and the `aud` of what is shown to it'),
+  listen: z.strictObject({ host: z.string().default('127.0.0.1'), port: port.default(8080) }).prefault({}),
+  policies: z.string().describe('Folder of the bundle'),
+  store: z.discriminatedUnion('use', [z.strictObject({ use: z.literal('sqlite'), path: z.string() })]),
+  keys: z.discriminatedUnion('use', [
+    z.strictObject({
+      use: z.literal('local'),
+      secret: secretRef,
+      algorithms: z
+        .array(z.enum(['ES256', 'RS256']))
+        .min(1)
+        .default(['ES256', 'RS256']),
+      maxAgeSeconds: z
+        .int()
+        .min(30)
+        .max(3600)
+        .default(300)
+        .describe('How long verifiers may keep /jwks; a new key waits as long before it signs'),
+    }),
+  ]),
+  operator: z.strictObject({ socket: z.string().describe('Unix socket, 0600: who may open it is the operator') }),
+  issuers: z.array(issuer).default([]),
+  metrics: z.enum(['public', 'operator']).default('operator').describe('/metrics on the public address, or on the operator socket alone'),
+  actors: z.int().min(1).max(8).default(3).describe('Longest chain of agents behind one token'),
+  deadlineMs: z.int().min(100).max(60_000).default(5_000).describe('One exchange, from first byte read to answer'),
+  log: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('info'),
+});
+export type Config = Readonly<z.output<typeof ConfigSchema>>;
+export type ConfigInput = z.input<typeof ConfigSchema>;
+
+/** Errors: ConfigError with every problem as `path: what`. */
+export function parseConfig(value: unknown): Config {
+  const parsed = ConfigSchema.safeParse(value);
+  const problems = parsed.success ? contradictions(parsed.data) : parsed.error.issues.flatMap(problem);
+  if (!parsed.success || problems.length > 0) throw new ConfigError(problems);
+  return Object.freeze(parsed.data);
+}
+/** For editors: `# yaml-language-server: $schema=…`. */
+export const configJsonSchema = (): object => z.toJSONSchema(ConfigSchema, { io: 'input', target: 'draft-2020-12' });
+
+function contradictions(config: Config): readonly string[] {
+  const problems: string[] = [];
+  const ids = config.issuers.map((i) => i.id);
+  const urls = config.issuers.map((i) => i.issuer);
+  for (const [index, id] of ids.entries()) if (ids.indexOf(id) !== index) problems.push(`issuers.${index}.id: stands twice`);
+  for (const [index, url] of urls.entries()) {
+    if (urls.indexOf(url) !== index) problems.push(`issuers.${index}.issuer: stands twice`);
+    if (url === config.issuer) problems.push(`issuers.${index}.issuer: this broker cannot vouch for its own subjects`);
+  }
+  return problems;
+}
+function problem(issue: z.core.$ZodIssue): readonly string[] {
+  const path = issue.path.map(String).join('.') || '(top)';
+  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => `${path === '(top)' ? '' : `${path}.`}${key}: unknown setting`);
+  return [`${path}: ${issue.message}`];
+}

@@ -1,0 +1,142 @@
+/** What /openapi.json says of each endpoint. Documentation alone: requests are read by our own strict readers. */
+
+import { GRANT_DEFERRED } from '../wire/deferred.ts';
+import { DETAILS_TYPE, GRANT_CLIENT, GRANT_EXCHANGE, TYPE_ACCESS_TOKEN } from '../wire/oauth.ts';
+
+export const FORM = 'application/x-www-form-urlencoded';
+export const JWT = 'application/jwt';
+export const JSON_TYPE = 'application/json';
+
+const text = { type: 'string' } as const;
+const json = (properties: object, required: readonly string[] = []) => ({ type: 'object', properties, required: [...required] });
+const answer = (description: string, schema: object = {}) => ({ description, ...schema });
+const error = json(
+  {
+    error: text,
+    error_description: text,
+    reason: { ...text, description: 'Stable code, on a policy refusal' },
+    remedy: json({ text, hints: { type: 'array', items: { type: 'object', additionalProperties: true } } }, ['text']),
+    decision_id: { ...text, description: 'Names the ledger entry' },
+  },
+  ['error', 'error_description'],
+);
+const refusals = (...codes: readonly number[]) => Object.fromEntries(codes.map((code) => [code, answer('Refused (RFC 6749 §5.2)', error)]));
+const client = {
+  client_assertion_type: text,
+  client_assertion: { ...text, description: 'private_key_jwt: iss = sub = client id, aud = the issuer, life ≤ 300 s, jti once' },
+};
+
+export const tokenDocs = {
+  summary: 'One credential for one tool action (RFC 8693), or a base token',
+  tags: ['exchange'],
+  consumes: [FORM],
+  headers: json({
+    dpop: { ...text, description: 'RFC 9449 proof: htm POST, htu <issuer>/token, nonce of the last answer' },
+    'idempotency-key': { ...text, description: 'A safe retry returns the first grant' },
+  }),
+  body: json(
+    {
+      grant_type: { ...text, enum: [GRANT_EXCHANGE, GRANT_CLIENT, GRANT_DEFERRED] },
+      ...client,
+      subject_token: text,
+      subject_token_type: text,
+      actor_token: text,
+      actor_token_type: text,
+      resource: { ...text, description: 'Exactly one (RFC 8707)' },
+      requested_token_type: { ...text, default: TYPE_ACCESS_TOKEN },
+      scope: { ...text, description: '`tool:list` for a base token' },
+      authorization_details: { ...text, description: `JSON text: exactly one entry of type ${DETAILS_TYPE}, see /rar` },
+      completion_mode: { ...text, enum: ['deferred'] },
+    },
+    ['grant_type', 'client_assertion_type', 'client_assertion', 'resource'],
+  ),
+  response: {
+    200: answer(
+      'Granted',
+      json(
+        {
+          access_token: text,
+          issued_token_type: text,
+          token_type: { ...text, enum: ['DPoP', 'Bearer', 'N_A'] },
+          expires_in: { type: 'integer' },
+          scope: text,
+          authorization_details: { type: 'array', items: { type: 'object', additionalProperties: true } },
+        },
+        ['access_token', 'issued_token_type', 'token_type', 'expires_in'],
+      ),
+    ),
+    ...refusals(400, 401, 403, 409, 503),
+  },
+};
+export const introspectDocs = {
+  summary: 'Is this token of mine still good? (RFC 7662)',
+  tags: ['tool servers'],
+  consumes: [FORM],
+  body: json({ ...client, token: text }, ['client_assertion', 'token']),
+  response: {
+    200: answer('Its claims, or inactive', { ...json({ active: { type: 'boolean' } }, ['active']), additionalProperties: true }),
+    ...refusals(400, 401, 503),
+  },
+};
+export const revokeDocs = {
+  summary: 'End a token of mine (RFC 7009)',
+  tags: ['exchange'],
+  consumes: [FORM],
+  body: json({ ...client, token: text }, ['client_assertion', 'token']),
+  response: { 200: answer('Ended, or never was'), ...refusals(400, 401, 503) },
+};
+export const receiptDocs = {
+  summary: 'What really happened: a JWS of the tool server, once for an action',
+  tags: ['tool servers'],
+  consumes: [JWT],
+  body: text,
+  response: { 204: answer('Recorded'), ...refusals(400, 401, 409, 503) },
+};
+const get = (summary: string, tag = 'discovery', more: Readonly<Record<number, object>> = {}): { summary: string; tags: string[]; response: Record<number, object> } => ({
+  summary,
+  tags: [tag],
+  response: { 200: answer('Found', { type: 'object', additionalProperties: true }), ...more },
+});
+export const metadataDocs = get('RFC 8414 metadata');
+export const jwksDocs = get('Keys that verify action tokens (RFC 7517)', 'discovery', { 304: answer('Unchanged') });
+export const rarDocs = get('JSON Schema of the authorization details type (RFC 9396 §10)');
+export const healthDocs = get('The process runs', 'operation');
+export const readyDocs = get('Grants can be made; 503 with the reasons when not', 'operation', { 503: answer('Nothing is granted now') });
+export const metricsDocs = {
+  summary: 'Prometheus metrics, without identities',
+  tags: ['operation'],
+  response: { 200: answer('Text', text) },
+};
+export const authorizeDocs = {
+  summary: 'Always refuses: there is no authorization code here',
+  tags: ['discovery'],
+  response: refusals(400),
+};
+
+/** Published at /rar: the shape of one action. */
+export const detailsSchema = {
+  $schema: 'https://json-schema.org/draft/2020-12/schema',
+  $id: DETAILS_TYPE,
+  title: 'One tool call',
+  type: 'object',
+  additionalProperties: false,
+  required: ['type', 'locations', 'actions', 'identifier'],
+  properties: {
+    type: { const: DETAILS_TYPE },
+    locations: { type: 'array', minItems: 1, maxItems: 1, items: { type: 'string', format: 'uri', description: 'Equals `resource`' } },
+    actions: { const: ['tools/call'] },
+    identifier: { type: 'string', pattern: '^[A-Za-z0-9_.-]{1,128}$', description: 'The tool' },
+    arguments: { type: 'object', description: "Strict JSON of the tool's registered schema" },
+    arguments_digest: { type: 'string', pattern: '^sha-256:[A-Za-z0-9_-]{43}$', description: 'SHA-256 over RFC 8785 of the arguments' },
+    purpose: { type: 'string', maxLength: 1000, description: 'Why: recorded, never trusted' },
+    context: {
+      type: 'object',
+      additionalProperties: false,
+      properties: {
+        session: { type: 'string', maxLength: 256 },
+        trace: { type: 'string', maxLength: 256 },
+        model: { type: 'string', maxLength: 256 },
+      },
+    },
+  },
+};

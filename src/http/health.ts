@@ -1,0 +1,33 @@
+import type { FastifyInstance } from 'fastify';
+import { healthDocs, metricsDocs, readyDocs } from './documents.ts';
+
+export interface Check {
+  readonly name: string;
+  readonly state: 'ok' | 'degraded' | 'down';
+  /** A constant, or a count: never input. */
+  readonly detail?: string;
+}
+/** Down: nothing can be granted, 503. Degraded: an older truth is in force, 200 that says so. */
+export interface Health {
+  check(): Promise<readonly Check[]>;
+}
+export interface Metrics {
+  readonly contentType: string;
+  metrics(): Promise<string>;
+}
+
+export function healthEndpoints(server: FastifyInstance, health: Health): void {
+  server.get('/healthz', { schema: healthDocs }, async (_, reply) => reply.header('cache-control', 'no-store').send({ status: 'ok' }));
+  server.get('/readyz', { schema: readyDocs }, async (_, reply) => {
+    const checks = await health.check();
+    const down = checks.some((check) => check.state === 'down');
+    const status = down ? 'down' : checks.some((check) => check.state === 'degraded') ? 'degraded' : 'ready';
+    return reply
+      .header('cache-control', 'no-store')
+      .code(down ? 503 : 200)
+      .send({ status, checks });
+  });
+}
+export function metricsEndpoint(server: FastifyInstance, metrics: Metrics): void {
+  server.get('/metrics', { schema: metricsDocs }, async (_, reply) => reply.type(metrics.contentType).send(await metrics.metrics()));
+}

@@ -1,0 +1,53 @@
+import type { FastifyInstance } from 'fastify';
+import type { Signer } from '../keys/signer.ts';
+import { DETAILS_TYPE, GRANT_CLIENT, GRANT_EXCHANGE, SCOPE_LIST } from '../wire/oauth.ts';
+import { authorizeDocs, detailsSchema, jwksDocs, metadataDocs, rarDocs } from './documents.ts';
+
+/** RFC 8414. `authorization_endpoint` and `response_types_supported` stand here because stock MCP SDKs reject the document without them. */
+export function metadata(issuer: string): Record<string, unknown> {
+  return {
+    issuer,
+    token_endpoint: `${issuer}/token`,
+    authorization_endpoint: `${issuer}/authorize`,
+    jwks_uri: `${issuer}/jwks`,
+    introspection_endpoint: `${issuer}/introspect`,
+    revocation_endpoint: `${issuer}/revoke`,
+    countersign_receipt_endpoint: `${issuer}/receipts`,
+    countersign_details_schema: `${issuer}/rar`,
+    response_types_supported: [],
+    grant_types_supported: [GRANT_EXCHANGE, GRANT_CLIENT],
+    scopes_supported: [SCOPE_LIST],
+    token_endpoint_auth_methods_supported: ['private_key_jwt'],
+    token_endpoint_auth_signing_alg_values_supported: ['ES256', 'RS256'],
+    introspection_endpoint_auth_methods_supported: ['private_key_jwt'],
+    introspection_endpoint_auth_signing_alg_values_supported: ['ES256', 'RS256'],
+    revocation_endpoint_auth_methods_supported: ['private_key_jwt'],
+    revocation_endpoint_auth_signing_alg_values_supported: ['ES256', 'RS256'],
+    dpop_signing_alg_values_supported: ['ES256'],
+    authorization_details_types_supported: [DETAILS_TYPE],
+  };
+}
+
+export function metadataEndpoints(server: FastifyInstance, parts: { readonly issuer: string; readonly signer: Signer }): void {
+  const document = metadata(parts.issuer);
+  // RFC 8414 §3.1: an issuer with a path has it after the well-known name.
+  const path = new URL(parts.issuer).pathname;
+  server.get(`/.well-known/oauth-authorization-server${path === '/' ? '' : path}`, { schema: metadataDocs }, async (_, reply) =>
+    reply.header('cache-control', 'public, max-age=300').send(document),
+  );
+  server.get('/jwks', { schema: jwksDocs }, async (request, reply) => {
+    const { body, etag, maxAgeSeconds } = parts.signer.published();
+    reply.header('etag', etag).header('cache-control', `public, max-age=${maxAgeSeconds}`);
+    return request.headers['if-none-match'] === etag
+      ? reply.code(304).send()
+      : reply.type('application/jwk-set+json').send(JSON.stringify(body));
+  });
+  server.get('/rar', { schema: rarDocs }, async (_, reply) =>
+    reply.header('cache-control', 'public, max-age=300').send({ [DETAILS_TYPE]: detailsSchema }),
+  );
+  server.get('/authorize', { schema: authorizeDocs }, async (_, reply) =>
+    reply
+      .code(400)
+      .send({ error: 'unsupported_response_type', error_description: 'There is no authorization code here: exchange a token at /token.' }),
+  );
+}

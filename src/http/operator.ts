@@ -1,0 +1,64 @@
+import { chmodSync, existsSync, unlinkSync } from 'node:fs';
+import { connect } from 'node:net';
+import type { FastifyInstance } from 'fastify';
+import { ConfigError, refuse } from '../errors.ts';
+import type { Operate, Operator } from '../operate/operator.ts';
+import { isObject, parseJson } from '../wire/json.ts';
+import { refusal } from './answer.ts';
+import { JSON_TYPE } from './documents.ts';
+import { type Metrics, metricsEndpoint } from './health.ts';
+import { bare, type ServerParts } from './server.ts';
+
+const STEPS = ['publish', 'activate', 'retire', 'emergency'] as const;
+type Step = (typeof STEPS)[number];
+
+/**
+ * The operator API on a Unix socket: who may open the file is the operator, and the entry names the system user it belongs to. Until
+ * people can log in there is no other way in.
+ */
+export function createOperatorServer(parts: Pick<ServerParts, 'onRefused' | 'onFault'> & { readonly operate: Operate; readonly operator: Operator; readonly metrics: Metrics }): FastifyInstance {
+  const { operate, operator } = parts;
+  const server = bare(parts);
+  server.get('/operator/status', async () => operate.status());
+  server.get('/operator/keys', async () => ({ ...(await operate.keys.status()) }));
+  server.post<{ Params: { step: string } }>('/operator/keys/:step', { config: { body: JSON_TYPE } }, async (request, reply) => {
+    const step = STEPS.find((s): s is Step => s === request.params.step);
+    const body = parseJson(typeof request.body === 'string' ? request.body : '');
+    if (!step) return refusal(reply, refuse('not_found').error);
+    if (!body.ok || !isObject(body.value)) return refusal(reply, refuse('request_malformed').error);
+    const version = body.value['version'];
+    const outcome = await operate.keys.step(step, operator, {
+      dryRun: body.value['dry_run'] === true,
+      ...(typeof version === 'number' && { expectedVersion: version }),
+    });
+    return outcome.ok ? outcome.value : refusal(reply, outcome.error);
+  });
+  server.get<{ Params: { id: string } }>('/operator/explain/:id', async (request, reply) => {
+    const told = await operate.explain(request.params.id);
+    return told.story.length === 0 ? refusal(reply, refuse('not_found').error) : told;
+  });
+  server.post('/operator/bundle/reload', { config: { body: JSON_TYPE } }, async () => operate.reload(operator));
+  metricsEndpoint(server, parts.metrics);
+  return server;
+}
+
+/** Listens 0600 from the first moment on. A socket left by a killed broker is removed; a living one is refused. */
+export async function listenOnSocket(server: FastifyInstance, path: string): Promise<void> {
+  if (existsSync(path)) {
+    if (await answers(path)) throw new ConfigError([`operator.socket: another broker answers there; stop it, or name another path`]);
+    unlinkSync(path);
+  }
+  const before = process.umask(0o177);
+  try {
+    await server.listen({ path });
+  } finally {
+    process.umask(before);
+  }
+  chmodSync(path, 0o600);
+}
+const answers = (path: string): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+    socket.once('connect', () => socket.destroy());
+  });

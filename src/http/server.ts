@@ -1,0 +1,115 @@
+/** Bytes ↔ model, nothing else: strict readers in front, constant texts behind. Knows HTTP; may not know policy, keys or stores. */
+import swagger from '@fastify/swagger';
+import { type FastifyInstance, fastify } from 'fastify';
+import type { Exchange } from '../broker.ts';
+import type { Signer } from '../keys/signer.ts';
+import type { Settle } from '../settle.ts';
+import { FORM, JSON_TYPE, JWT } from './documents.ts';
+import { type Health, healthEndpoints, type Metrics, metricsEndpoint } from './health.ts';
+import { metadataEndpoints } from './metadata.ts';
+import { settlementEndpoints } from './settlement.ts';
+import { tokenEndpoint } from './token.ts';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The one media type that this route reads. */
+    readonly body?: string;
+  }
+}
+export interface ServerParts {
+  readonly issuer: string;
+  readonly exchange: Exchange;
+  readonly settle: Settle;
+  readonly signer: Signer;
+  readonly nonce: () => string;
+  readonly health: Health;
+  /** Present: /metrics answers on this address. */
+  readonly metrics?: Metrics;
+  readonly onRefused: (status: number) => void;
+  readonly onFault: (fault: unknown) => void;
+}
+/** 256 KiB of arguments, percent-escaped at worst, and the tokens beside them. */
+const BODY_LIMIT = 1024 * 1024;
+
+export async function createServer(parts: ServerParts): Promise<FastifyInstance> {
+  const server = bare(parts);
+  await server.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'Countersign',
+        version: '0.1.0',
+        description: 'One short-lived credential for one tool action of an AI agent.',
+        license: { name: 'Apache-2.0' },
+      },
+      servers: [{ url: parts.issuer }],
+    },
+  });
+  tokenEndpoint(server, parts);
+  settlementEndpoints(server, parts);
+  metadataEndpoints(server, parts);
+  healthEndpoints(server, parts.health);
+  if (parts.metrics) metricsEndpoint(server, parts.metrics);
+  server.get('/openapi.json', { schema: { hide: true } }, async () => server.swagger());
+  return server;
+}
+
+/** What both servers share: limits, media types, 404 and 405, and no text that repeats what came in. */
+export function bare(parts: Pick<ServerParts, 'onRefused' | 'onFault'>): FastifyInstance {
+  const server = fastify({
+    logger: false,
+    bodyLimit: BODY_LIMIT,
+    requestTimeout: 15_000,
+    connectionTimeout: 0,
+    keepAliveTimeout: 30_000,
+    forceCloseConnections: 'idle',
+    return503OnClosing: true,
+    exposeHeadRoutes: false,
+    routerOptions: { ignoreTrailingSlash: false, caseSensitive: true },
+    http: { headersTimeout: 10_000 },
+  });
+  server.setValidatorCompiler(() => () => true);
+  server.setSerializerCompiler(() => (data) => JSON.stringify(data));
+  server.removeAllContentTypeParsers();
+  for (const type of [FORM, JWT, JSON_TYPE])
+    server.addContentTypeParser(type, { parseAs: 'string' }, (_request, body, done) => done(null, body));
+
+  const methods = new Map<string, Set<string>>();
+  server.addHook('onRoute', (route) => {
+    const known = methods.get(route.url) ?? new Set();
+    for (const method of [route.method].flat()) known.add(method);
+    methods.set(route.url, known);
+  });
+  server.addHook('onRequest', async (request, reply) => {
+    reply.header('x-content-type-options', 'nosniff');
+    if (request.raw.httpVersionMajor < 1) return reply.code(505).send(plain('invalid_request', 'HTTP/1.1, please.'));
+    const { body } = request.routeOptions.config;
+    if (body === undefined) return undefined;
+    const type = (request.headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase();
+    if (type === body && request.headers['content-encoding'] === undefined) return undefined;
+    return reply.code(415).send(plain('invalid_request', `This endpoint reads ${body}.`));
+  });
+  server.addHook('onResponse', async (_, reply) => {
+    if ([404, 405, 413, 415, 429].includes(reply.statusCode)) parts.onRefused(reply.statusCode);
+  });
+  server.setNotFoundHandler((request, reply) => {
+    const allowed = methods.get(request.url.split('?')[0] ?? '');
+    if (!allowed) return reply.code(404).send(plain('not_found', 'There is nothing here.'));
+    return reply
+      .code(405)
+      .header('allow', [...allowed].join(', '))
+      .send(plain('invalid_request', 'This endpoint has another method; see the Allow header.'));
+  });
+  server.setErrorHandler((fault: { readonly statusCode?: number }, _request, reply) => {
+    const status = fault.statusCode ?? 500;
+    if (status === 413) return reply.code(413).send(plain('invalid_request', 'The body is too large.'));
+    if (status === 415) return reply.code(415).send(plain('invalid_request', 'This media type is not read here.'));
+    if (status === 503)
+      return reply.code(503).header('retry-after', '1').send(plain('temporarily_unavailable', 'This broker is stopping.'));
+    if (status >= 400 && status < 500) return reply.code(400).send(plain('invalid_request', 'The request could not be read.'));
+    parts.onFault(fault);
+    return reply.code(500).send(plain('server_error', 'The broker failed.'));
+  });
+  return server;
+}
+const plain = (error: string, text: string) => ({ error, error_description: text });

@@ -1,0 +1,64 @@
+import { type Result, refuse } from '../errors.ts';
+import { type Asked, type Claim, type Decision, type EpochSeconds, type Grant, nameOf } from '../model.ts';
+import type { Found } from '../store/store.ts';
+import { formatDetails } from '../wire/details.ts';
+import type { Json, JsonObject } from '../wire/json.ts';
+import { SCOPE_LIST, scopeOf } from '../wire/oauth.ts';
+import { ok } from '../wire/result.ts';
+
+/** A grant is remembered under its Idempotency-Key this long (wire.md §3). */
+const REMEMBER_SECONDS = 24 * 3600;
+/** A revocation mark outlives the token by this. */
+export const REVOKED_GRACE_SECONDS = 60;
+
+export const revokedKey = (jti: string): string => `revoked/${jti}`;
+
+/** exp = min(policy, subject, actors, approval) (wire.md §3.2). `root` names the story: one intended action, one issuance of it. */
+export function toGrant(
+  asked: Asked,
+  decision: Decision,
+  made: { readonly issuer: string; readonly now: EpochSeconds; readonly root: string },
+): Grant {
+  const { caller, subject, actors, server, action, jkt } = asked;
+  const iat = made.now;
+  const exp = Math.min(iat + decision.ttlSeconds, asked.until, asked.agreed?.until ?? Number.POSITIVE_INFINITY);
+  const scope = action.kind === 'call' ? scopeOf(action.call.tool) : SCOPE_LIST;
+  const txn = `txn_${made.root}`;
+  const jti = `tok_${made.root}`;
+  const act = actors.reduceRight<JsonObject | undefined>(
+    (inner, agent) => ({ sub: agent.id, iss: made.issuer, ...(inner && { act: inner }) }),
+    undefined,
+  );
+  const claims: JsonObject = {
+    iss: made.issuer,
+    sub: nameOf(subject),
+    aud: server.resource,
+    client_id: caller.client.id,
+    iat,
+    exp,
+    jti,
+    txn,
+    scope,
+    ...(act && { act }),
+    ...(jkt !== undefined && { cnf: { jkt } }),
+    ...(action.kind === 'call' && { authorization_details: formatDetails(action.call) }),
+  };
+  return { jti, txn, iat, exp, scope, claims, policies: decision.policies };
+}
+
+/** Asking again is the same asking: the first grant is remembered under it, never the token. */
+export function remember(asked: Asked, grant: Grant): readonly Claim[] {
+  if (!asked.retry) return [];
+  const value = { fingerprint: asked.retry.fingerprint, grant: grant as unknown as Json };
+  return [{ key: asked.retry.key, version: 0, value, until: grant.iat + REMEMBER_SECONDS, else: 'retry_in_flight' }];
+}
+/** The grant of an earlier asking, if this is the same one and the grant still lives (wire.md §3, Idempotency-Key). */
+export function again(asked: Asked, found: Found | undefined, now: EpochSeconds): Result<Grant | undefined> {
+  if (!found || !asked.retry) return ok(undefined);
+  const earlier = found.value as unknown as { readonly fingerprint: string; readonly grant: Grant };
+  if (earlier.fingerprint !== asked.retry.fingerprint) return refuse('retry_mismatch');
+  if (earlier.grant.exp <= now) return refuse('retry_lapsed');
+  return ok(earlier.grant);
+}
+/** Holds while the grant is not revoked. */
+export const unrevoked = (grant: Grant): Claim => ({ key: revokedKey(grant.jti), version: 0, else: 'retry_lapsed' });

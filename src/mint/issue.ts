@@ -1,0 +1,76 @@
+import { type Result, refuse } from '../errors.ts';
+import type { Asked, Claim, Credential, Draft, Grant, Issued, Lease } from '../model.ts';
+import { ok } from '../wire/result.ts';
+import type { Minter } from './minter.ts';
+
+/** What record does for us: commits the draft with what it says now; conflicts come back as refusals. */
+export type Commit = (draft: Draft, kind: 'intent' | 'minted', claims: readonly Claim[]) => Promise<Result<void>>;
+
+/**
+ * The one place that knows a call may leave the process. Signed here: one durable write, and the signature is made beside it; the answer
+ * waits for both. Made elsewhere: intent with its lease, call, outcome; a lease still `opening` after its deadline belongs to the sweep
+ * (settle.ts), so a crash anywhere below loses nothing.
+ */
+export async function issue(
+  minter: Minter,
+  asked: Asked,
+  grant: Grant,
+  claims: readonly Claim[],
+  draft: Draft,
+  commit: Commit,
+): Promise<Result<Issued>> {
+  const order = minter.prepare(asked, grant);
+  if (!order.ok) return order;
+  const { lease, run } = order.value;
+  draft.note({ txn: grant.txn, jti: grant.jti, exp: grant.exp });
+  if (draft.signal.aborted) return refuse('deadline');
+  if (!lease) {
+    const [minted, credential] = await Promise.all([commit(draft, 'minted', claims), run(draft.signal)]);
+    return minted.ok ? answer(asked, grant, credential, draft) : minted;
+  }
+
+  const intent = await commit(draft, 'intent', [...claims, ...opening(lease)]);
+  if (!intent.ok) return intent;
+  const credential = await run(draft.signal);
+  const held = credential.lease ?? lease;
+  try {
+    const minted = await commit(draft, 'minted', [outstanding(held)]);
+    if (minted.ok) return answer(asked, grant, credential, draft);
+    await minter.revoke(held, draft.signal);
+    return minted;
+  } catch (fault) {
+    await minter.revoke(held, draft.signal);
+    throw fault;
+  }
+}
+
+/** Past its deadline nothing is answered, though it is recorded: the client asks again under its Idempotency-Key. */
+const answer = (asked: Asked, grant: Grant, credential: Credential, draft: Draft): Result<Issued> =>
+  draft.signal.aborted
+    ? refuse('deadline')
+    : ok({ asked, grant, credential, expiresIn: Math.max(0, credential.effectiveExpiry - draft.now) });
+
+const opening = (lease: Lease & { readonly cap: number }): readonly Claim[] => [
+  {
+    key: `lease/${lease.id}`,
+    version: 0,
+    value: { state: 'opening', where: lease.where, exp: lease.exp },
+    terms: ['lease/open'],
+    else: 'unavailable',
+  },
+  {
+    sum: `leases/${lease.where}`,
+    id: lease.id,
+    amount: 1,
+    limit: lease.cap,
+    windowSeconds: 24 * 3600,
+    until: lease.exp,
+    else: 'mint_backpressure',
+  },
+];
+const outstanding = (lease: Lease): Claim => ({
+  key: `lease/${lease.id}`,
+  version: 1,
+  value: { state: 'outstanding', where: lease.where, handle: lease.handle ?? null, exp: lease.exp },
+  else: 'unavailable',
+});

@@ -1,0 +1,16 @@
+/** What people do to the broker. Console and scripts speak to nothing else. */
+import type { Report } from '../bundle/bundle.ts';
+import type { Keys } from './keys.ts';
+import type { Told } from './story.ts';
+
+/** A person of the operator API. Over the local socket: the system user who owns it, since it is 0600. */
+export interface Operator {
+  readonly name: string;
+  readonly via: 'socket';
+}
+export interface Operate {
+  readonly keys: Keys;
+  readonly explain: (id: string) => Promise<{ readonly story: readonly Told[]; readonly words: readonly string[] }>;
+  readonly reload: (by: Operator) => Promise<Report>;
+  readonly status: () => Promise<object>;
+}

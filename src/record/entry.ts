@@ -1,0 +1,59 @@
+import type { Entry, Facts, Id } from '../model.ts';
+import type { Json, JsonObject } from '../wire/json.ts';
+
+/** Every member of an entry, in the order people read them. One schema: what is not known stands as null. */
+const MEMBERS: { readonly [K in keyof Required<Entry>]: true } = {
+  kind: true,
+  at: true,
+  exchange: true,
+  request: true,
+  client: true,
+  owner: true,
+  subject: true,
+  actors: true,
+  resource: true,
+  tool: true,
+  arguments: true,
+  recorded: true,
+  purpose: true,
+  context: true,
+  jkt: true,
+  credential: true,
+  policies: true,
+  bundle: true,
+  approval: true,
+  txn: true,
+  jti: true,
+  exp: true,
+  reason: true,
+  code: true,
+  detail: true,
+  outcome: true,
+  proof: true,
+  by: true,
+  again: true,
+};
+
+export function toBody(entry: Entry): JsonObject {
+  const body: Record<string, Json> = {};
+  for (const name of Object.keys(MEMBERS) as (keyof Entry)[]) body[name] = (entry[name] as Json | undefined) ?? null;
+  return body;
+}
+/** The entry of a ledger row; nulls are absent again. */
+export function fromBody(body: JsonObject): Entry {
+  return Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null)) as unknown as Entry;
+}
+
+/**
+ * Ids of one story share a root: an exchange `exc_R` that grants makes `txn_R` and `tok_R`, so one index term finds the entry by any of
+ * them. Roots begin with the time, so that the index grows at its end.
+ */
+export const rootOf = (id: string): string => id.slice(id.indexOf('_') + 1);
+export const newRoot = (now: number, random: Uint8Array): string => now.toString(16).padStart(8, '0') + Buffer.from(random).toString('hex');
+export const ROOT_BYTES = 12;
+export const termOf = (id: string): string => `id/${rootOf(id)}`;
+
+export function termsOf(facts: Facts & { readonly exchange: Id<'exc'> }): readonly string[] {
+  const ids = [facts.exchange, facts.txn, facts.jti].filter((id) => id !== undefined);
+  return [...new Set(ids.map(termOf))];
+}

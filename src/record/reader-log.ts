@@ -1,0 +1,28 @@
+import type { Logger } from 'pino';
+import type { Reader } from './record.ts';
+
+/** One line for an entry: names and codes. Purpose, context, arguments and whatever was presented stay in the ledger. */
+export function logReader(log: Logger): Reader {
+  return (e, { milliseconds }) => {
+    const line = {
+      kind: e.kind,
+      exchange: e.exchange,
+      request: e.request,
+      client: e.client,
+      subject: e.subject,
+      resource: e.resource,
+      tool: e.tool,
+      policies: e.policies,
+      txn: e.txn,
+      jti: e.jti,
+      reason: e.reason,
+      code: e.code,
+      detail: e.detail,
+      outcome: e.outcome,
+      by: e.by,
+      milliseconds: Math.round(milliseconds * 10) / 10,
+    };
+    if (e.kind === 'faulted') log.error(line, 'entry');
+    else log.info(line, 'entry');
+  };
+}

@@ -1,0 +1,55 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { Reader } from './record.ts';
+
+export interface Meters {
+  readonly read: Reader;
+  readonly refused: (status: number) => void;
+  readonly fault: () => void;
+  readonly registry: Registry;
+}
+/** Counts and times, without identities: a label is one of a closed set of words of ours. */
+export function meters(sources: { readonly bundlePolicies: () => number; readonly bundleDegraded: () => boolean }): Meters {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+  const entries = new Counter({ name: 'countersign_entries_total', help: 'Ledger entries', labelNames: ['kind', 'reason'], registers });
+  const seconds = new Histogram({
+    name: 'countersign_exchange_seconds',
+    help: 'From first byte read to durable entry',
+    labelNames: ['kind'],
+    buckets: [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
+    registers,
+  });
+  const refused = new Counter({
+    name: 'countersign_http_refused_total',
+    help: 'Requests refused before they were read',
+    labelNames: ['status'],
+    registers,
+  });
+  const faults = new Counter({ name: 'countersign_faults_total', help: 'Faults, whether or not an entry could be written', registers });
+  new Gauge({
+    name: 'countersign_bundle_policies',
+    help: 'Policies in force',
+    registers,
+    collect() {
+      this.set(sources.bundlePolicies());
+    },
+  });
+  new Gauge({
+    name: 'countersign_bundle_degraded',
+    help: '1 while a newer bundle was refused',
+    registers,
+    collect() {
+      this.set(sources.bundleDegraded() ? 1 : 0);
+    },
+  });
+  return {
+    registry,
+    read: (entry, { milliseconds }) => {
+      entries.inc({ kind: entry.kind, reason: entry.reason ?? '' });
+      seconds.observe({ kind: entry.kind }, milliseconds / 1000);
+    },
+    refused: (status) => refused.inc({ status: String(status) }),
+    fault: () => faults.inc(),
+  };
+}

@@ -1,0 +1,152 @@
+/** What happened? Owns the entry and the moment it is committed, and with it every claim; may not know why. */
+import { type Reason, type Refusal, type Result, refuse, Unavailable } from '../errors.ts';
+import type { Claim, Draft, Entry, EntryKind, Facts, Id, World } from '../model.ts';
+import { type Store, StoreFault } from '../store/store.ts';
+import { ok } from '../wire/result.ts';
+import { newRoot, ROOT_BYTES, termsOf, toBody } from './entry.ts';
+
+export interface Recorder {
+  /** Never throws: while the clock is in doubt the draft's `now` comes from the monotonic clock. `request` names what was asked. */
+  open(request: string): Draft;
+  /** Entry, spent marks and claims, durable as one; a claim that fails is the refusal, for the conductor to record. */
+  commit(draft: Draft, kind: EntryKind, claims: readonly Claim[]): Promise<Result<void>>;
+  /** Marks alone, where nothing happened that an entry would tell (an introspection). */
+  mark(draft: Draft): Promise<Result<void>>;
+  /** Entry and marks of a no. A mark that was spent before becomes the no itself: a replay outranks every other reason. */
+  refuse(draft: Draft, refusal: Refusal): Promise<Refusal>;
+  /** Never throws: when the entry cannot be written either, nothing was granted and the reader `onFault` knows. */
+  fault(draft: Draft, fault: unknown): Promise<Refusal>;
+}
+/** Readers of what has become durable: metrics, log, live feed, exporters. They cannot fail an exchange. */
+export type Reader = (entry: Entry, took: { readonly milliseconds: number }) => void;
+
+export interface RecordOptions {
+  readonly store: Store;
+  readonly world: World;
+  readonly deadlineMs: number;
+  readonly readers: readonly Reader[];
+  /** For the operator's log; the ledger holds only that there was a fault. */
+  readonly onFault: (fault: unknown, exchange: Id<'exc'>) => void;
+}
+interface Work {
+  readonly began: number;
+  marks: Claim[];
+}
+
+export function createRecord(options: RecordOptions): Recorder {
+  const { store, world, readers, onFault } = options;
+  const works = new WeakMap<Draft, Work>();
+  const seconds = options.deadlineMs / 1000;
+  let good = { at: 0, elapsed: world.elapsed() };
+
+  /** The time to write down: the wall clock, or while that is in doubt what the monotonic clock makes of the last good reading. */
+  function time(): number {
+    try {
+      good = { at: world.now(), elapsed: world.elapsed() };
+      return good.at;
+    } catch {
+      return Math.floor(good.at + (world.elapsed() - good.elapsed) / 1000);
+    }
+  }
+  const workOf = (draft: Draft): Work => works.get(draft) ?? { began: world.elapsed(), marks: [] };
+
+  async function write(draft: Draft, kind: EntryKind, claims: readonly Claim[]): Promise<Reason | undefined> {
+    const entry: Entry = { ...draft.facts, kind, at: time(), exchange: draft.id };
+    const entries = [{ body: toBody(entry), terms: termsOf(entry) }];
+    const conflict = await store.commit<Reason>({ at: entry.at, notAfter: Math.ceil(draft.now + seconds) + 1, claims, entries });
+    if (conflict !== undefined) return conflict;
+    const took = { milliseconds: world.elapsed() - workOf(draft).began };
+    for (const read of readers) {
+      try {
+        read(entry, took);
+      } catch (fault) {
+        onFault(fault, draft.id);
+      }
+    }
+    return undefined;
+  }
+
+  return {
+    open(request) {
+      const now = time();
+      let facts: Facts = { request };
+      const work: Work = { began: world.elapsed(), marks: [] };
+      const draft: Draft = {
+        id: `exc_${newRoot(now, world.random(ROOT_BYTES))}`,
+        now,
+        signal: world.after(options.deadlineMs),
+        get facts() {
+          return facts;
+        },
+        note(more) {
+          facts = { ...facts, ...more };
+        },
+        spend(once, until, otherwise, bound) {
+          const key = `once/${once}`;
+          work.marks.push(
+            bound === undefined
+              ? { key, version: 0, value: 1, until, else: otherwise }
+              : { key, version: 0, value: bound, until, orSame: true, else: otherwise },
+          );
+        },
+      };
+      works.set(draft, work);
+      return draft;
+    },
+
+    async commit(draft, kind, claims) {
+      const work = workOf(draft);
+      const conflict = await write(draft, kind, [...work.marks, ...claims]);
+      if (conflict !== undefined) return refuse(conflict);
+      work.marks = []; // durable: nothing left for a second write
+      return ok(undefined);
+    },
+
+    async mark(draft) {
+      const work = workOf(draft);
+      if (work.marks.length === 0) return ok(undefined);
+      const at = time();
+      const conflict = await store.commit<Reason>({ at, notAfter: Math.ceil(draft.now + seconds) + 1, claims: work.marks, entries: [] });
+      if (conflict !== undefined) return refuse(conflict);
+      work.marks = [];
+      return ok(undefined);
+    },
+
+    async refuse(draft, refusal) {
+      const work = workOf(draft);
+      let answer: Refusal = refusal;
+      let claims = refusal.claims ?? [];
+      for (;;) {
+        draft.note({
+          reason: answer.reason,
+          ...(answer.code !== undefined && { code: answer.code }),
+          ...(answer.detail !== undefined && { detail: answer.detail }),
+        });
+        const conflict = await write(draft, answer.reason === 'approval_pending' ? 'pending' : 'refused', [...work.marks, ...claims]);
+        if (conflict === undefined) return { ...answer, decision: draft.id };
+        const left = work.marks.filter((mark) => mark.else !== conflict);
+        // The failed claim is a mark: drop it. Or it is state that this no wanted to leave: then none of that is left behind.
+        if (left.length === work.marks.length) claims = [];
+        work.marks = left;
+        answer = { reason: conflict };
+      }
+    },
+
+    async fault(draft, fault) {
+      const reason = reasonOf(fault, draft.signal);
+      onFault(fault, draft.id);
+      draft.note({ reason, ...(fault instanceof Unavailable || fault instanceof StoreFault ? { detail: fault.what } : {}) });
+      try {
+        await write(draft, 'faulted', workOf(draft).marks);
+      } catch {
+        // The store is the fault, or shares it: nothing was granted, and `onFault` has told.
+      }
+      return { reason, decision: draft.id };
+    },
+  };
+}
+
+function reasonOf(fault: unknown, signal: AbortSignal): Reason {
+  if (fault instanceof Unavailable || fault instanceof StoreFault) return 'unavailable';
+  return signal.aborted ? 'deadline' : 'fault';
+}
