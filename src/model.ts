@@ -10,16 +10,15 @@ export type Claim = StoreClaim<Reason>;
 
 // ── edge of the world ──
 export type EpochSeconds = number;
-export type Milliseconds = number;
 /** Everything a run cannot repeat: made in main.ts, held by conductors, handed to rooms as values. */
 export interface World {
   /** Wall clock, whole seconds; throws Unavailable('clock') while it disagrees with the monotonic one. */
   now(): EpochSeconds;
-  /** Monotonic. */
-  elapsed(): Milliseconds;
+  /** Monotonic, milliseconds. */
+  elapsed(): number;
   random(bytes: number): Uint8Array;
   /** Aborts after so long. */
-  after(ms: Milliseconds): AbortSignal;
+  after(ms: number): AbortSignal;
 }
 export type Id<P extends 'exc' | 'apr' | 'led' | 'key' | 'lea'> = `${P}_${string}`;
 
@@ -29,8 +28,7 @@ export interface Person {
   readonly kind: 'person' | 'service';
   readonly issuer: string;
   readonly subject: string;
-  /** The proof's own end. */
-  readonly exp: EpochSeconds;
+  readonly exp: EpochSeconds; // the proof's own end
   /** What the issuer's registration lets policies read, by Cedar attribute name. */
   readonly attributes: JsonObject;
 }
@@ -123,19 +121,20 @@ export interface Agreed {
 
 // ── the bundle: one immutable value, taken once per exchange ──
 export interface Bundle {
-  /** SHA-256 over the manifest: names every file and its content. */
-  readonly hash: string;
-  readonly agents: {
-    byClient(id: string): Agent | undefined;
-    byIdentity(issuer: string, subject: string): Agent | undefined;
-    readonly all: readonly Agent[];
-  };
-  readonly servers: {
-    byResource(uri: string): ToolServer | undefined;
-    byId(id: string): ToolServer | undefined;
-    readonly all: readonly ToolServer[];
-  };
+  readonly hash: string; // SHA-256 over the manifest, which names every file and its content
+  readonly agents: Agents;
+  readonly servers: Servers;
   readonly policy: Policy;
+}
+export interface Agents {
+  byClient(id: string): Agent | undefined;
+  byIdentity(issuer: string, subject: string): Agent | undefined;
+  readonly all: readonly Agent[];
+}
+export interface Servers {
+  byResource(uri: string): ToolServer | undefined;
+  byId(id: string): ToolServer | undefined;
+  readonly all: readonly ToolServer[];
 }
 /** Decides one principal's question. Pure; never throws: whatever is not a clean allow is a no. */
 export interface Policy {
@@ -209,41 +208,33 @@ export interface Issued {
 
 // ── what is said of it ──
 export type EntryKind =
-  | 'refused'
+  | Outcome
   | 'pending'
   | 'approved'
   | 'denied'
   | 'expired'
   | 'cancelled'
   | 'intent'
-  | 'minted'
-  | 'faulted'
   | 'redeemed'
   | 'receipt'
   | 'revoked'
-  | 'key'
-  | 'bundle'
-  | 'repair';
+  | Upkeep;
+type Outcome = 'refused' | 'minted' | 'faulted';
+type Upkeep = 'key' | 'bundle' | 'repair';
 /** One schema for every entry; what is not known stands as null. */
 export interface Facts {
-  /** What was asked of us: exchange, client_credentials, deferred, introspect, revoke, receipt, operator, start. */
-  readonly request?: string;
+  readonly request?: string; // What was asked of us: exchange, client_credentials, deferred, introspect, revoke, receipt, operator, start
   readonly client?: string;
   readonly owner?: string;
   readonly subject?: string;
-  /** Outermost first. */
-  readonly actors?: readonly string[];
+  readonly actors?: readonly string[]; // Outermost first
   readonly resource?: string;
   readonly tool?: string;
-  /** HMAC of the canonical arguments, never the arguments. */
-  readonly arguments?: string;
-  /** Those arguments that the registration marks as recordable. */
-  readonly recorded?: JsonObject;
-  /** What the agent says it is for: quoted, never trusted. */
-  readonly purpose?: string;
+  readonly arguments?: string; // HMAC of the canonical arguments, never the arguments
+  readonly recorded?: JsonObject; // Those arguments that the registration marks as recordable
+  readonly purpose?: string; // What the agent says it is for: quoted, never trusted
   readonly context?: JsonObject;
-  /** Thumbprint of the key the grant is bound to. */
-  readonly jkt?: string;
+  readonly jkt?: string; // Thumbprint of the key the grant is bound to
   readonly credential?: CredentialKind;
   readonly policies?: readonly string[];
   readonly bundle?: string;
@@ -251,19 +242,13 @@ export interface Facts {
   readonly txn?: string;
   readonly jti?: string;
   readonly exp?: EpochSeconds;
-  /** A stable code from errors.ts. */
-  readonly reason?: string;
-  /** The policy's own code. */
-  readonly code?: string;
+  readonly reason?: string; // A stable code from errors.ts
+  readonly code?: string; // The policy's own code
   readonly detail?: string;
-  /** What the tool server says happened. */
-  readonly outcome?: string;
-  /** Digest of the agent's proof of possession that came with a receipt. */
-  readonly proof?: string;
-  /** Who, of the people: an operator or approver. */
-  readonly by?: string;
-  /** The same grant, given again under its Idempotency-Key. */
-  readonly again?: boolean;
+  readonly outcome?: string; // What the tool server says happened
+  readonly proof?: string; // Digest of the agent's proof of possession that came with a receipt
+  readonly by?: string; // Who, of the people: an operator or approver
+  readonly again?: boolean; // The same grant, given again under its Idempotency-Key
 }
 export interface Entry extends Facts {
   readonly kind: EntryKind;
