@@ -1,0 +1,167 @@
+import { type Result, refuse } from '../errors.ts';
+import type { Agent, Bundle, Draft, EpochSeconds, Presented, ToolServer } from '../model.ts';
+import { sha256 } from '../wire/digest.ts';
+import { type CheckProof, PROOF_WINDOW_SECONDS, type Proof } from '../wire/dpop.ts';
+import type { JsonObject } from '../wire/json.ts';
+import { checkToken, type Expected, peek, SKEW_SECONDS } from '../wire/jws.ts';
+import { TYP_CLIENT_ASSERTION, TYPE_JWT } from '../wire/oauth.ts';
+import { ok } from '../wire/result.ts';
+import type { Issuer } from './authenticate.ts';
+import type { Nonces } from './nonce.ts';
+
+/** Longest life of what a client signs itself: assertions and actor tokens (wire.md §2). */
+export const ASSERTION_LIFE_SECONDS = 300;
+export const ALGS: Expected['algs'] = ['ES256', 'RS256'];
+
+export interface ClientCheck {
+  readonly issuer: string;
+  readonly issuers: ReadonlyMap<string, Issuer>;
+  readonly nonces: Nonces;
+  readonly checkProof: CheckProof;
+}
+/** A client that proved itself, with the key it holds, if it showed one. */
+export interface Authenticated {
+  readonly client: Agent | ToolServer;
+  readonly jkt?: string;
+}
+interface Proven {
+  readonly client: Agent | ToolServer;
+  /** Burns the assertion; `jkt` is what a workload token may return with. */
+  spend(jkt: string | undefined): void;
+}
+
+/**
+ * RFC 7523 §3 and RFC 9449 §4.3, in this order; only then whether the agent may go on. Errors: `client_unknown`, `client_unauthenticated`,
+ * `proof_bad`, `nonce_needed`, `client_suspended`, `owner_missing`, `unavailable`, `issuer_unavailable`.
+ */
+export async function authenticate(check: ClientCheck, request: Presented, bundle: Bundle, draft: Draft): Promise<Result<Authenticated>> {
+  const { assertion } = request;
+  if (assertion === undefined) return refuse('client_unauthenticated', { detail: 'assertion_absent' });
+  const claimed = peek(assertion);
+  if (!claimed) return refuse('client_unauthenticated', { detail: 'token_form' });
+  const workload = check.issuers.get(String(claimed['iss']));
+  // A workload token may be bound to the proof's key, so the proof is read first; elsewhere no stranger makes us check one.
+  const early = workload && readProof(check, request, draft.now);
+  const proven =
+    workload && early
+      ? await federated(workload, assertion, early, request, bundle, draft)
+      : await keyed(check.issuer, assertion, claimed, request, bundle, draft);
+  if (!proven.ok) return proven;
+  const proof = early ?? readProof(check, request, draft.now);
+  const jkt = proof.ok ? proof.value?.jkt : undefined;
+
+  const { client } = proven.value;
+  draft.note({ client: client.id, ...(client.kind === 'agent' && { owner: client.owner }), ...(jkt !== undefined && { jkt }) });
+  // A workload token is the only one its holder has until it expires: without its key's proof on record it is not burnt for a stale nonce.
+  if (proof.ok || !workload) proven.value.spend(jkt);
+  if (proof.ok && proof.value) {
+    const { jti } = proof.value;
+    draft.spend(`proof/${proof.value.jkt}/${sha256(jti)}`, draft.now + 2 * PROOF_WINDOW_SECONDS + SKEW_SECONDS, 'proof_replayed');
+  }
+  const standing = client.kind === 'agent' ? stands(client, 'client_suspended') : ok(undefined);
+  if (!standing.ok) return standing;
+  if (!proof.ok) return proof;
+  return ok({ client, ...(jkt !== undefined && { jkt }) });
+}
+
+/** Authenticated, and still nobody: suspended, or its owner has left. */
+export function stands(agent: Agent, suspended: 'client_suspended' | 'suspended'): Result<undefined> {
+  if (agent.suspended) return refuse(suspended);
+  return agent.owned ? ok(undefined) : refuse('owner_missing');
+}
+
+function readProof(check: ClientCheck, { proof, htm, htu }: Presented, now: EpochSeconds): Result<Proof | undefined> {
+  if (proof === undefined) return ok(undefined);
+  const read = check.checkProof(proof, { htm, htu, now, nonce: (nonce) => check.nonces.fresh(nonce, now) });
+  if (read.ok) return read;
+  return read.error === 'proof_nonce_needed' ? refuse('nonce_needed') : refuse('proof_bad', { detail: read.error });
+}
+
+/** private_key_jwt: the client's own signature, for this broker alone, once. */
+async function keyed(
+  issuer: string,
+  assertion: string,
+  claimed: JsonObject,
+  request: Presented,
+  bundle: Bundle,
+  draft: Draft,
+): Promise<Result<Proven>> {
+  const id = claimed['iss'];
+  if (typeof id !== 'string') return refuse('client_unauthenticated', { detail: 'token_issuer' });
+  if (request.clientId !== undefined && request.clientId !== id) return refuse('client_unauthenticated', { detail: 'client_id' });
+  const found = registered(bundle, id);
+  if (!found.ok) return found;
+  const client = found.value;
+  if (client.identity?.use !== 'jwks') return refuse('client_unauthenticated', { detail: 'client_federated' });
+  const checked = await checkToken(
+    assertion,
+    client.identity.keys,
+    {
+      typ: ['JWT', undefined, TYP_CLIENT_ASSERTION],
+      algs: ALGS,
+      issuer: id,
+      audience: issuer, // RFC 7523bis §4: the issuer identifier and nothing else
+      maxLifetimeSeconds: ASSERTION_LIFE_SECONDS,
+      now: draft.now,
+      required: ['jti'],
+    },
+    draft.signal,
+  );
+  if (!checked.ok)
+    return refuse(checked.error === 'keys_unavailable' ? 'unavailable' : 'client_unauthenticated', { detail: checked.error });
+  const { sub, jti, exp } = checked.value;
+  if (sub !== id) return refuse('client_unauthenticated', { detail: 'token_claim' });
+  // An actor token is signed by the same key for the same audience, and travels through another agent's hands.
+  if ('cnf' in checked.value || 'act' in checked.value) return refuse('client_unauthenticated', { detail: 'assertion_is_actor' });
+  return ok({
+    client,
+    spend: () => draft.spend(`assertion/${id}/${sha256(String(jti))}`, exp + SKEW_SECONDS, 'assertion_replayed'),
+  });
+}
+
+/** A workload token of a trusted issuer, pinned to a client by (issuer, subject). */
+async function federated(
+  issuer: Issuer,
+  token: string,
+  proof: Result<Proof | undefined>,
+  request: Presented,
+  bundle: Bundle,
+  draft: Draft,
+): Promise<Result<Proven>> {
+  const jkt = proof.ok ? proof.value?.jkt : undefined;
+  const proved = await issuer.prove({ token, type: TYPE_JWT, ...(jkt !== undefined && { jkt }) }, draft);
+  if (!proved.ok) {
+    const { reason, detail } = proved.error;
+    if (reason === 'issuer_unavailable') return proved;
+    // Unproven because the proof itself is at fault: that is what helps the client to come back.
+    if (reason === 'subject_binding' && !proof.ok) return proof;
+    return refuse('client_unauthenticated', { detail: detail ?? reason });
+  }
+  const { who, exp, act } = proved.value;
+  if (act !== undefined) return refuse('client_unauthenticated', { detail: 'assertion_is_actor' });
+  const matches = pinned(bundle, who.issuer, who.subject);
+  const client = matches[0];
+  if (!client) return refuse('client_unknown');
+  if (matches.length > 1 || !registered(bundle, client.id).ok) return refuse('client_unknown', { detail: 'client_ambiguous' });
+  if (request.clientId !== undefined && request.clientId !== client.id) return refuse('client_unauthenticated', { detail: 'client_id' });
+  // RFC 7515 §5.1: the signing input has one spelling, the signature has two.
+  const mark = `workload/${sha256(token.slice(0, token.lastIndexOf('.')))}`;
+  return ok({ client, spend: (key) => draft.spend(mark, exp + SKEW_SECONDS, 'assertion_replayed', key) });
+}
+
+function pinned(bundle: Bundle, issuer: string, subject: string): readonly (Agent | ToolServer)[] {
+  const agent = bundle.agents.byIdentity(issuer, subject);
+  const servers = bundle.servers.all.filter(
+    ({ identity }) => identity?.use === 'federated' && identity.issuer === issuer && identity.subject === subject,
+  );
+  return agent ? [agent, ...servers] : servers;
+}
+
+/** One name, one client: where an agent and a tool server share an id, nobody has it. */
+function registered(bundle: Bundle, id: string): Result<Agent | ToolServer> {
+  const agent = bundle.agents.byClient(id);
+  const server = bundle.servers.byId(id);
+  const client = agent ?? (server?.identity ? server : undefined);
+  if (!client) return refuse('client_unknown');
+  return agent && server?.identity ? refuse('client_unknown', { detail: 'client_ambiguous' }) : ok(client);
+}

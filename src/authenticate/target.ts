@@ -1,0 +1,51 @@
+import { type Result, refuse } from '../errors.ts';
+import type { Action, Draft, ExchangeRequest, Tool, ToolServer } from '../model.ts';
+import { parseDetails } from '../wire/details.ts';
+import type { Json, JsonObject } from '../wire/json.ts';
+import { SCOPE_LIST } from '../wire/oauth.ts';
+import { ok } from '../wire/result.ts';
+
+const MAX_RESOURCE = 512;
+
+/** What is asked for, noted before anybody is proved: a refused subject's entry tells what was wanted (house.md, denials as rich as grants). */
+export function noteTarget(request: ExchangeRequest, draft: Draft): void {
+  const { kind, resource } = request;
+  draft.note({ credential: kind, ...(resource.length <= MAX_RESOURCE && resource.isWellFormed() && { resource }) });
+}
+
+/** A base token: no details, and a scope that asks for the list. Other scopes are dropped (wire.md §3). */
+export const asksForList = (request: ExchangeRequest): boolean =>
+  request.details === undefined && (request.scope ?? '').split(' ').includes(SCOPE_LIST);
+
+/**
+ * Details, tool and strict arguments (wire.md §3, §4); notes each as it is learnt. Errors: `details_bad`, `tool_unknown`, `arguments_bad`
+ * with the schema's own code.
+ */
+export function readAction(
+  request: ExchangeRequest,
+  server: ToolServer,
+  fingerprint: (args: JsonObject) => string,
+  draft: Draft,
+): Result<Action> {
+  if (request.details === undefined) return ok({ kind: 'list' });
+  const read = parseDetails(request.details, server.resource);
+  if (!read.ok) return refuse('details_bad', { detail: read.error });
+  const call = read.value;
+  const { arguments: args, purpose, context } = call;
+  draft.note({
+    tool: call.tool,
+    ...(args && { arguments: fingerprint(args) }),
+    ...(purpose !== undefined && { purpose }),
+    ...(context && { context: { ...context } }),
+  });
+  const tool = server.tools.get(call.tool);
+  if (!tool) return refuse('tool_unknown');
+  if (!args) return tool.hidden ? ok({ kind: 'call', call, tool }) : refuse('arguments_bad', { detail: 'arguments_absent' });
+  const offence = tool.check(args);
+  if (offence !== undefined) return refuse('arguments_bad', { detail: offence });
+  draft.note({ recorded: recordable(tool, args) });
+  return ok({ kind: 'call', call, tool });
+}
+
+const recordable = (tool: Tool, args: JsonObject): JsonObject =>
+  Object.fromEntries(tool.recordable.filter((name) => Object.hasOwn(args, name)).map((name) => [name, args[name] as Json]));
