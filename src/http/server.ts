@@ -21,7 +21,7 @@ export interface ServerParts {
   readonly exchange: Exchange;
   readonly settle: Settle;
   readonly signer: Signer;
-  readonly nonce: () => string;
+  readonly nonce: () => string | undefined;
   readonly health: Health;
   /** Present: /metrics answers on this address. */
   readonly metrics?: Metrics;

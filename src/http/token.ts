@@ -24,12 +24,13 @@ import { presented } from './presented.ts';
 /** POST /token: RFC 8693 exchange, client_credentials and the deferred grant (wire.md §3). */
 export function tokenEndpoint(
   server: FastifyInstance,
-  parts: { readonly issuer: string; readonly exchange: Exchange; readonly nonce: () => string },
+  parts: { readonly issuer: string; readonly exchange: Exchange; readonly nonce: () => string | undefined },
 ): void {
   const htu = `${parts.issuer}/token`;
   server.post('/token', { schema: tokenDocs, config: { body: FORM } }, async (request, reply) => {
     const outcome = await parts.exchange(readToken(request.raw, request.body, htu));
-    reply.header('dpop-nonce', parts.nonce());
+    const nonce = parts.nonce();
+    if (nonce !== undefined) reply.header('dpop-nonce', nonce);
     return outcome.ok ? noStore(reply).send(granted(outcome.value)) : refusal(reply, outcome.error);
   });
 }

@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { configJsonSchema, parseConfig } from '../../../src/config.ts';
+import { ConfigError } from '../../../src/errors.ts';
+import { defaults } from '../../../src/main.ts';
+
+const good = { ...defaults, issuers: [{ use: 'oidc', id: 'people', issuer: 'https://id.example', vouches: ['person'] }] };
+const problems = (value: unknown): readonly string[] => {
+  try {
+    parseConfig(value);
+    return [];
+  } catch (fault) {
+    assert.ok(fault instanceof ConfigError);
+    return fault.problems;
+  }
+};
+
+test('the defaults are complete', () => assert.deepEqual(problems(defaults), []));
+test('a trusted issuer is enough', () => assert.deepEqual(problems(good), []));
+test('every problem at once, each with its path, none with its value', () => {
+  const found = problems({
+    ...good,
+    issuer: 'http://broker.example/s3cret',
+    operator: {},
+    typo: 1,
+    issuers: [{ ...good.issuers[0], vouches: ['gods'], extra: true }],
+  });
+  assert.deepEqual(
+    found.map((p) => p.split(':')[0]),
+    ['issuer', 'operator.socket', 'issuers.0.vouches.0', 'issuers.0.extra', 'typo'],
+  );
+  assert.equal(found.join('').includes('s3cret'), false);
+});
+const HOSTILE: readonly (readonly [string, object, string])[] = [
+  ['plain http off loopback', { issuer: 'http://broker.example' }, 'issuer'],
+  ['a trailing slash', { issuer: 'https://broker.example/' }, 'issuer'],
+  ['a query', { issuer: 'https://broker.example?x=1' }, 'issuer'],
+  ['a password in the issuer', { issuer: 'https://u:p@broker.example' }, 'issuer'],
+  ['no issuer', { issuer: undefined }, 'issuer'],
+  ['a secret in the document', { keys: { use: 'local', secret: 'hunter2' } }, 'keys.secret'],
+  ['an unknown store', { store: { use: 'mysql' } }, 'store.use'],
+  ['a port out of range', { listen: { port: 70_000 } }, 'listen.port'],
+  ['the broker as its own issuer of people', { issuers: [{ ...good.issuers[0], issuer: defaults.issuer }] }, 'issuers.0.issuer'],
+  ['one issuer id twice', { issuers: [good.issuers[0], { ...good.issuers[0], issuer: 'https://b.example' }] }, 'issuers.1.id'],
+  ['one issuer twice', { issuers: [good.issuers[0], { ...good.issuers[0], id: 'others' }] }, 'issuers.1.issuer'],
+];
+for (const [name, change, path] of HOSTILE) {
+  test(`refused: ${name}`, () => {
+    const found = problems({ ...good, ...change });
+    assert.deepEqual(
+      found.map((p) => p.split(':')[0]),
+      [path],
+    );
+    assert.equal(found.join('').includes('hunter2'), false);
+  });
+}
+test('editors get a JSON Schema of it', () => {
+  const schema = configJsonSchema() as { readonly properties: Record<string, unknown>; readonly additionalProperties: boolean };
+  assert.equal(schema.additionalProperties, false);
+  assert.ok('issuers' in schema.properties);
+});
