@@ -1,0 +1,260 @@
+/**
+ * The library agents import: one short-lived credential for each tool action. Knows the broker's wire and the shape of a `tools/call`;
+ * may not know the broker itself, `verify/` or any MCP SDK.
+ *
+ * ```ts
+ * import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
+ * import { createAgent } from 'countersign/agent';
+ * const agent = createAgent({
+ *   issuer: 'https://broker.example', clientId: 'refund-bot', key: privateJwk,
+ *   subject: () => ({ token: session.idToken, type: 'id_token' }), // absent: the agent acts for itself
+ * });
+ * const client = new Client({ name: 'refund-bot', version: '1.0.0' });
+ * await client.connect(new StreamableHTTPClientTransport(new URL('https://mcp.shop.example/mcp'), { fetch: agent.fetch }));
+ * await client.callTool({ name: 'create_refund', arguments: { payment_id: 'pay_8Qx2', amount_minor: 4250, currency: 'EUR' } });
+ * ```
+ */
+import { randomUUID } from 'node:crypto';
+import { COMPLETION_DEFERRED, PARAM_COMPLETION_MODE } from '../wire/deferred.ts';
+import { type CallContext, grantedDetails, TOOL_NAME } from '../wire/details.ts';
+import { digest } from '../wire/digest.ts';
+import { isObject, type JsonObject, parseJson } from '../wire/json.ts';
+import { peek } from '../wire/jws.ts';
+import {
+  ACTION_CALL,
+  DETAILS_TYPE,
+  GRANT_CLIENT,
+  GRANT_EXCHANGE,
+  META_PROOF,
+  META_TOKEN,
+  SCOPE_LIST,
+  scopeOf,
+  TYPE_ACCESS_TOKEN,
+} from '../wire/oauth.ts';
+import { AgentError } from './error.ts';
+import { conversation, type Fetch, isSecure, orAbort } from './exchange.ts';
+import { assertions, type PrivateKey, prover } from './key.ts';
+import { type FetchOptions, guardedFetch } from './transport.ts';
+
+export { type AgentCode, AgentError, type AgentErrorFacts } from './error.ts';
+export type { Fetch } from './exchange.ts';
+export type { PrivateKey } from './key.ts';
+export type { Calling, FetchOptions } from './transport.ts';
+
+export type TokenType = 'id_token' | 'access_token' | 'id-jag' | 'jwt';
+/** On whose behalf: what a trusted issuer says of a person or service (RFC 8693 §2.1). */
+export interface SubjectToken {
+  readonly token: string;
+  readonly type: TokenType | `urn:ietf:params:oauth:token-type:${TokenType}`;
+}
+export interface AgentOptions {
+  /** The broker: https, or http on loopback. */
+  readonly issuer: string;
+  readonly clientId: string;
+  /** Private key of client authentication: P-256, or RSA of 2048 bits. */
+  readonly key: PrivateKey;
+  /** `kid` of that key where the JWK does not carry it. */
+  readonly keyId?: string;
+  /** P-256 private key that tokens are bound to; absent: a fresh one that never leaves this process. */
+  readonly proofKey?: PrivateKey;
+  /** A value, or a function that is asked before each exchange; absent: the agent acts for itself (`client_credentials`). */
+  readonly subject?: SubjectToken | (() => SubjectToken | Promise<SubjectToken>);
+  readonly fetch?: Fetch;
+  /** Seconds since the epoch. */
+  readonly now?: () => number;
+  readonly wait?: (ms: number, signal?: AbortSignal) => Promise<void>;
+  /** Tries of one exchange, all under one Idempotency-Key. Default 4. */
+  readonly attempts?: number;
+  /** Of one HTTP request to the broker. Default 10. */
+  readonly timeoutSeconds?: number;
+}
+/** One tool call that is about to happen. */
+export interface Action {
+  /** The tool server's registered resource URI. */
+  readonly resource: string;
+  readonly tool: string;
+  /** Exactly what will stand in `params.arguments`; absent: `{}`. */
+  readonly arguments?: object;
+  /** Why, for the ledger and the approver; never trusted. */
+  readonly purpose?: string;
+  readonly context?: CallContext;
+  /** Names this one intended action: the same key always brings the same `txn`. Default: a fresh one. */
+  readonly idempotencyKey?: string;
+  /** Opts in to human approval: then ERR_APPROVAL_PENDING instead of ERR_DENIED. */
+  readonly deferred?: boolean;
+  readonly signal?: AbortSignal;
+}
+export interface BoundToken {
+  readonly token: string;
+  /** Seconds since the epoch. */
+  readonly expiresAt: number;
+  /** The payload as it stands; this library has not verified the signature, the tool server will. */
+  readonly claims: JsonObject;
+  /** `Authorization` and a fresh `DPoP` proof for one HTTP request (RFC 9449 §7.1). */
+  present(request: { readonly method: string; readonly url: string }): Promise<PresentedHeaders>;
+}
+export type PresentedHeaders = { readonly authorization: string; readonly dpop: string };
+export interface Authorization extends BoundToken {
+  readonly txn: string;
+  /** For a POST to the resource itself, once. */
+  readonly headers: PresentedHeaders;
+  /** For `_meta` of the call, where headers cannot change per call (wire.md §5), once. */
+  readonly meta: { readonly [META_TOKEN]: string; readonly [META_PROOF]: string };
+}
+export interface Agent {
+  readonly clientId: string;
+  /** RFC 7638 thumbprint of the key that tokens are bound to. */
+  readonly thumbprint: string;
+  /** One action token. Errors: AgentError. */
+  authorize(action: Action): Promise<Authorization>;
+  /** Opens everything but `tools/call`; kept until shortly before its end, or until it is named as `stale`. Errors: AgentError. */
+  baseToken(resource: string, options?: BaseOptions): Promise<BoundToken>;
+  /** For one MCP client transport. Each reading makes a new function, since (function, JSON-RPC `id`) names an action: never share one. */
+  readonly fetch: Fetch;
+  /** The same, with a resource that is not the URL, a purpose, a context. */
+  fetchWith(options: FetchOptions): Fetch;
+  /** One proof by the agent's own key: for requests this library does not make, and for tests. */
+  prove(request: { readonly method: string; readonly url: string; readonly token?: string }): Promise<string>;
+}
+
+export interface BaseOptions {
+  /** The token that a server has just refused. */
+  readonly stale?: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A base token this near its end is not used any more. */
+const RENEW_BEFORE_SECONDS = 15;
+const SHORT_TYPE = /^(id_token|access_token|id-jag|jwt)$/;
+
+/** Errors: AgentError ERR_OPTIONS. Nothing is sent before the first use. */
+export function createAgent(options: AgentOptions): Agent {
+  const { issuer, clientId, attempts = 4, timeoutSeconds = 10 } = options;
+  if (typeof issuer !== 'string' || !isSecure(issuer)) throw new AgentError('ERR_OPTIONS', 'issuer: must be https, or http on loopback');
+  if (typeof clientId !== 'string' || clientId === '') throw new AgentError('ERR_OPTIONS', 'clientId: must not be empty');
+  if (!(attempts >= 1) || !(timeoutSeconds > 0)) throw new AgentError('ERR_OPTIONS', 'attempts, timeoutSeconds: must be positive');
+  const now = options.now ?? (() => Math.floor(Date.now() / 1_000));
+  const fetch: Fetch = options.fetch ?? ((input, init) => globalThis.fetch(input, init));
+  const proofs = prover(options.proofKey, now);
+  const ask = conversation({
+    issuer,
+    assert: assertions(options),
+    prover: proofs,
+    fetch,
+    now,
+    attempts,
+    timeoutSeconds,
+    ...(options.wait && { wait: options.wait }),
+  });
+
+  async function onBehalf(): Promise<Readonly<Record<string, string>>> {
+    const { subject } = options;
+    if (subject === undefined) return { grant_type: GRANT_CLIENT };
+    const { token, type } = typeof subject === 'function' ? await subject() : subject;
+    const urn = SHORT_TYPE.test(type) ? `urn:ietf:params:oauth:token-type:${type}` : type;
+    return { grant_type: GRANT_EXCHANGE, subject_token: token, subject_token_type: urn, requested_token_type: TYPE_ACCESS_TOKEN };
+  }
+
+  /** What the broker gave must be what was asked for, bound to our key: anything else would fail later, or serve someone else. */
+  function accept(answer: JsonObject, resource: string, scope: string): BoundToken {
+    const { access_token: token, token_type: type, expires_in: seconds } = answer;
+    const claims = typeof token === 'string' ? peek(token) : undefined;
+    if (typeof token !== 'string' || !claims || typeof type !== 'string' || type.toLowerCase() !== 'dpop') {
+      throw new AgentError('ERR_PROTOCOL', 'access_token');
+    }
+    const cnf = claims['cnf'];
+    if (claims['aud'] !== resource || claims['scope'] !== scope) throw new AgentError('ERR_PROTOCOL', 'audience or scope');
+    if (!isObject(cnf) || cnf['jkt'] !== proofs.thumbprint) throw new AgentError('ERR_PROTOCOL', 'cnf');
+    const exp = claims['exp'];
+    if (typeof exp !== 'number' || typeof seconds !== 'number') throw new AgentError('ERR_PROTOCOL', 'expires_in');
+    return {
+      token,
+      claims,
+      // By our own clock, which may not be the broker's.
+      expiresAt: Math.min(exp, now() + seconds),
+      present: async ({ method, url }) => ({ authorization: `DPoP ${token}`, dpop: await proofs.prove({ method, url, token }) }),
+    };
+  }
+
+  async function authorize(action: Action): Promise<Authorization> {
+    const { resource, tool, purpose, context, signal } = action;
+    if (!TOOL_NAME.test(tool)) throw new AgentError('ERR_ACTION', 'tool name');
+    const args = strict(action.arguments ?? {});
+    const details = [
+      {
+        type: DETAILS_TYPE,
+        locations: [resource],
+        actions: [ACTION_CALL],
+        identifier: tool,
+        arguments: args,
+        ...(purpose !== undefined && { purpose }),
+        ...(context !== undefined && { context }),
+      },
+    ];
+    const answer = await ask({
+      form: async () => ({
+        ...(await onBehalf()),
+        resource,
+        authorization_details: JSON.stringify(details),
+        ...(action.deferred && { [PARAM_COMPLETION_MODE]: COMPLETION_DEFERRED }),
+      }),
+      idempotencyKey: action.idempotencyKey ?? randomUUID(),
+      signal,
+    });
+    const bound = accept(answer, resource, scopeOf(tool));
+    const granted = grantedDetails(bound.claims['authorization_details'], resource);
+    if (!granted.ok || granted.value.tool !== tool || granted.value.digest !== digest(args))
+      throw new AgentError('ERR_PROTOCOL', 'details');
+    const txn = bound.claims['txn'];
+    if (typeof txn !== 'string') throw new AgentError('ERR_PROTOCOL', 'txn');
+    const [headers, proof] = await Promise.all([
+      bound.present({ method: 'POST', url: resource }),
+      proofs.prove({ method: ACTION_CALL, url: resource, token: bound.token }),
+    ]);
+    return { ...bound, txn, headers, meta: { [META_TOKEN]: bound.token, [META_PROOF]: proof } };
+  }
+
+  const held = new Map<string, { readonly token: Promise<BoundToken>; bound?: BoundToken }>();
+  function baseToken(resource: string, { stale, signal }: BaseOptions = {}): Promise<BoundToken> {
+    const kept = held.get(resource);
+    const { bound } = kept ?? {};
+    if (kept && !(bound && (bound.token === stale || bound.expiresAt - RENEW_BEFORE_SECONDS <= now()))) return orAbort(kept.token, signal);
+    // One exchange for all who wait, so without the first one's signal; a failure is nobody's to keep.
+    const token = ask({ form: async () => ({ ...(await onBehalf()), resource, scope: SCOPE_LIST }) }).then((answer) => {
+      entry.bound = accept(answer, resource, SCOPE_LIST);
+      return entry.bound;
+    });
+    const entry: { readonly token: Promise<BoundToken>; bound?: BoundToken } = { token };
+    held.set(resource, entry);
+    token.catch(() => {
+      if (held.get(resource) === entry) held.delete(resource);
+    });
+    return orAbort(token, signal);
+  }
+
+  const fetchWith = (settings: FetchOptions): Fetch => guardedFetch({ fetch, proofs, authorize, baseToken }, settings);
+  return {
+    clientId,
+    thumbprint: proofs.thumbprint,
+    authorize,
+    baseToken,
+    get fetch() {
+      return fetchWith({});
+    },
+    fetchWith,
+    prove: proofs.prove,
+  };
+}
+
+/** As JSON will carry it, and only if both ends read it alike (wire.md §4). */
+function strict(args: object): JsonObject {
+  let text: string;
+  try {
+    text = JSON.stringify(args);
+  } catch {
+    throw new AgentError('ERR_ACTION', 'arguments');
+  }
+  const parsed = parseJson(text);
+  if (!parsed.ok || !isObject(parsed.value)) throw new AgentError('ERR_ACTION', 'arguments');
+  return parsed.value;
+}

@@ -1,0 +1,125 @@
+/** `fetch` for one MCP client transport: reads the JSON-RPC body, and gets each `tools/call` a token of its own. */
+import { createHash, randomUUID } from 'node:crypto';
+import type { CallContext } from '../wire/details.ts';
+import { isObject, type Json, type JsonObject, parseJson } from '../wire/json.ts';
+import { ACTION_CALL } from '../wire/oauth.ts';
+import type { Agent, BoundToken } from './agent.ts';
+import { AgentError } from './error.ts';
+import type { Fetch } from './exchange.ts';
+import { bare, type Prover } from './key.ts';
+
+export interface Calling {
+  readonly tool: string;
+  readonly arguments: JsonObject;
+}
+export interface FetchOptions {
+  /** As registered at the broker; absent: the request's URL without query and fragment. Tokens then go to its origin alone. */
+  readonly resource?: string;
+  /** Why this call is made, for the ledger and the approver. */
+  readonly purpose?: (call: Calling) => string | undefined;
+  readonly context?: CallContext;
+}
+export interface FetchParts {
+  readonly fetch: Fetch;
+  readonly proofs: Prover;
+  readonly authorize: Agent['authorize'];
+  readonly baseToken: Agent['baseToken'];
+}
+
+/** Larger messages than arguments may be, since results travel in messages too. */
+const MAX_MESSAGE = 8 * 1024 * 1024;
+
+/**
+ * Errors: AgentError, before anything reaches the tool server. Every answer of the tool server is returned as it is, but for two that
+ * come before any effect: a nonce challenge, and a base token it does not accept any more. A `tools/call` is never sent again with
+ * another token: not after a 401, not after a 409 `action_consumed`.
+ */
+export function guardedFetch({ fetch, proofs, authorize, baseToken }: FetchParts, options: FetchOptions): Fetch {
+  const own = options.resource === undefined ? undefined : URL.parse(options.resource);
+  if (own === null) throw new AgentError('ERR_OPTIONS', 'resource: must be a URL');
+  const transport = randomUUID();
+
+  return async (input, init = {}) => {
+    const url = String(input instanceof Request ? input.url : input);
+    const method = (init.method ?? 'GET').toUpperCase();
+    const resource = options.resource ?? bare(url);
+    // A token of one server is never shown to another.
+    if (own && new URL(url).origin !== own.origin) throw new AgentError('ERR_ACTION', 'not the origin of the resource');
+    if (input instanceof Request) throw new AgentError('ERR_ACTION', 'a URL is expected, not a Request');
+    const signal = init.signal ?? undefined;
+
+    const call = method === 'POST' ? readCall(init.body) : undefined;
+    if (call) {
+      const purpose = options.purpose?.(call);
+      const token = await authorize({
+        resource,
+        tool: call.tool,
+        arguments: call.arguments,
+        idempotencyKey: keyOf(transport, call.id),
+        ...(purpose !== undefined && { purpose }),
+        ...(options.context && { context: options.context }),
+        ...(signal && { signal }),
+      });
+      return send(url, method, init, token);
+    }
+    const token = await baseToken(resource, { signal });
+    const response = await send(url, method, init, token);
+    if (response.status !== 401) return response;
+    const fresh = await baseToken(resource, { stale: token.token, signal });
+    await response.body?.cancel();
+    return send(url, method, init, fresh);
+  };
+
+  async function send(url: string, method: string, init: RequestInit, token: BoundToken): Promise<Response> {
+    const signed = async (): Promise<Response> => {
+      const headers = new Headers(init.headers);
+      const { authorization, dpop } = await token.present({ method, url });
+      headers.set('authorization', authorization);
+      headers.set('dpop', dpop);
+      // A redirect followed in silence would carry the token to a URL that the proof does not name.
+      return fetch(url, { ...init, method, headers, redirect: init.redirect === 'error' ? 'error' : 'manual' });
+    };
+    const response = await signed();
+    const nonce = proofs.heed(response, url);
+    if (!nonce || response.status !== 401 || !/\buse_dpop_nonce\b/.test(response.headers.get('www-authenticate') ?? '')) return response;
+    // RFC 9449 §9: the same token, a new proof. The server looks at the nonce before it marks the action as used (wire.md §5).
+    await response.body?.cancel();
+    const second = await signed();
+    proofs.heed(second, url);
+    return second;
+  }
+}
+
+interface Call extends Calling {
+  readonly id: Json | undefined;
+}
+/** The `tools/call` in a body, if it is one. Errors: ERR_ACTION for what no guarded server accepts. */
+function readCall(body: RequestInit['body']): Call | undefined {
+  if (body === undefined || body === null) return undefined;
+  if (typeof body !== 'string') throw new AgentError('ERR_ACTION', 'the body must be text');
+  let message: unknown;
+  try {
+    message = JSON.parse(body);
+  } catch {
+    throw new AgentError('ERR_ACTION', 'the body must be JSON');
+  }
+  if (Array.isArray(message)) throw new AgentError('ERR_ACTION', 'JSON-RPC arrays are not accepted by guarded servers');
+  if (!isObject(message) || message['method'] !== ACTION_CALL) return undefined;
+
+  // Only now strictly: what two parsers could read differently must not be signed for.
+  const parsed = parseJson(body, MAX_MESSAGE);
+  if (!parsed.ok || !isObject(parsed.value)) throw new AgentError('ERR_ACTION', 'the call must be strict JSON');
+  const { id, params } = parsed.value;
+  if (!isObject(params) || typeof params['name'] !== 'string') throw new AgentError('ERR_ACTION', 'params');
+  const args = params['arguments'];
+  if (args !== undefined && !isObject(args)) throw new AgentError('ERR_ACTION', 'arguments');
+  return { id, tool: params['name'], arguments: args ?? {} };
+}
+
+/** wire.md §5: one JSON-RPC request (transport, id) is one key, so that a resend brings the same `txn`. `1` and `"1"` are two ids. */
+function keyOf(transport: string, id: Json | undefined): string {
+  if (id === undefined || id === null) return randomUUID();
+  return createHash('sha256')
+    .update(JSON.stringify([transport, id]))
+    .digest('base64url');
+}
