@@ -16,7 +16,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { COMPLETION_DEFERRED, PARAM_COMPLETION_MODE } from '../wire/deferred.ts';
-import { type CallContext, grantedDetails, TOOL_NAME } from '../wire/details.ts';
+import { grantedDetails, TOOL_NAME } from '../wire/details.ts';
 import { digest } from '../wire/digest.ts';
 import { isObject, type JsonObject, parseJson } from '../wire/json.ts';
 import { peek } from '../wire/jws.ts';
@@ -31,11 +31,13 @@ import {
   scopeOf,
   TYPE_ACCESS_TOKEN,
 } from '../wire/oauth.ts';
+import type { Action, Authorization, BaseOptions, BoundToken } from './action.ts';
 import { AgentError } from './error.ts';
 import { conversation, type Fetch, isSecure, orAbort } from './exchange.ts';
 import { assertions, type PrivateKey, prover } from './key.ts';
 import { type FetchOptions, guardedFetch } from './transport.ts';
 
+export type { Action, Authorization, BaseOptions, BoundToken, PresentedHeaders } from './action.ts';
 export { type AgentCode, AgentError, type AgentErrorFacts } from './error.ts';
 export type { Fetch } from './exchange.ts';
 export type { PrivateKey } from './key.ts';
@@ -68,39 +70,6 @@ export interface AgentOptions {
   /** Of one HTTP request to the broker. Default 10. */
   readonly timeoutSeconds?: number;
 }
-/** One tool call that is about to happen. */
-export interface Action {
-  /** The tool server's registered resource URI. */
-  readonly resource: string;
-  readonly tool: string;
-  /** Exactly what will stand in `params.arguments`; absent: `{}`. */
-  readonly arguments?: object;
-  /** Why, for the ledger and the approver; never trusted. */
-  readonly purpose?: string;
-  readonly context?: CallContext;
-  /** Names this one intended action: the same key always brings the same `txn`. Default: a fresh one. */
-  readonly idempotencyKey?: string;
-  /** Opts in to human approval: then ERR_APPROVAL_PENDING instead of ERR_DENIED. */
-  readonly deferred?: boolean;
-  readonly signal?: AbortSignal;
-}
-export interface BoundToken {
-  readonly token: string;
-  /** Seconds since the epoch. */
-  readonly expiresAt: number;
-  /** The payload as it stands; this library has not verified the signature, the tool server will. */
-  readonly claims: JsonObject;
-  /** `Authorization` and a fresh `DPoP` proof for one HTTP request (RFC 9449 §7.1). */
-  present(request: { readonly method: string; readonly url: string }): Promise<PresentedHeaders>;
-}
-export type PresentedHeaders = { readonly authorization: string; readonly dpop: string };
-export interface Authorization extends BoundToken {
-  readonly txn: string;
-  /** For a POST to the resource itself, once. */
-  readonly headers: PresentedHeaders;
-  /** For `_meta` of the call, where headers cannot change per call (wire.md §5), once. */
-  readonly meta: { readonly [META_TOKEN]: string; readonly [META_PROOF]: string };
-}
 export interface Agent {
   readonly clientId: string;
   /** RFC 7638 thumbprint of the key that tokens are bound to. */
@@ -115,12 +84,6 @@ export interface Agent {
   fetchWith(options: FetchOptions): Fetch;
   /** One proof by the agent's own key: for requests this library does not make, and for tests. */
   prove(request: { readonly method: string; readonly url: string; readonly token?: string }): Promise<string>;
-}
-
-export interface BaseOptions {
-  /** The token that a server has just refused. */
-  readonly stale?: string;
-  readonly signal?: AbortSignal | undefined;
 }
 
 /** A base token this near its end is not used any more. */

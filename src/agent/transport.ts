@@ -3,7 +3,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import type { CallContext } from '../wire/details.ts';
 import { isObject, type Json, type JsonObject, parseJson } from '../wire/json.ts';
 import { ACTION_CALL } from '../wire/oauth.ts';
-import type { Agent, BoundToken } from './agent.ts';
+import type { Action, Authorization, BaseOptions, BoundToken } from './action.ts';
 import { AgentError } from './error.ts';
 import type { Fetch } from './exchange.ts';
 import { bare, type Prover } from './key.ts';
@@ -22,8 +22,8 @@ export interface FetchOptions {
 export interface FetchParts {
   readonly fetch: Fetch;
   readonly proofs: Prover;
-  readonly authorize: Agent['authorize'];
-  readonly baseToken: Agent['baseToken'];
+  readonly authorize: (action: Action) => Promise<Authorization>;
+  readonly baseToken: (resource: string, options: BaseOptions) => Promise<BoundToken>;
 }
 
 /** Larger messages than arguments may be, since results travel in messages too. */
