@@ -1,0 +1,80 @@
+import type { DatabaseSync } from 'node:sqlite';
+import type { Json } from '../wire/json.ts';
+import type { Found, Page, Stored, SumQuery } from './store.ts';
+import { alive } from './store-sqlite-keys.ts';
+import { ENTRY } from './store-sqlite-pack.ts';
+import type { RecentKeys } from './store-sqlite-recent.ts';
+import { endsParameters, HAS_SPAN, TOTAL, TOTAL_OF_MEMBERS } from './store-sqlite-sums.ts';
+import { refOf } from './store-sqlite-writer.ts';
+
+export interface Reader {
+  /** Epoch seconds by the database's own clock. */
+  clock(): number;
+  key(key: string, at: number): Found | undefined;
+  sum(query: SumQuery, at: number): number;
+  scan(page: Page, at: number): readonly Stored[];
+}
+
+/** Reads what is committed. `recent` holds what is committed and not in the tables. */
+export function createReader(db: DatabaseSync, recent: RecentKeys): Reader {
+  const clock = db.prepare('SELECT unixepoch() AS now');
+  const read = db.prepare('SELECT version, value, until FROM key WHERE key = ?');
+  const total = db.prepare(TOTAL);
+  const hasSpan = db.prepare(HAS_SPAN);
+  const totalOfMembers = db.prepare(TOTAL_OF_MEMBERS);
+  const ledger = {
+    up: db.prepare('SELECT seq, hash, body FROM entry WHERE seq > ? ORDER BY seq LIMIT ?'),
+    down: db.prepare('SELECT seq, hash, body FROM entry WHERE seq < ? ORDER BY seq DESC LIMIT ?'),
+  };
+  // A term may outlive its entry (set aside by a repair) or its key (ended, not yet pruned): those rows find neither and drop out.
+  const byTerm = (compare: string, order: string): string => `
+    SELECT t.ref, k.version, k.value, e.hash, e.body FROM term t
+      LEFT JOIN key k ON k.key = t.ref AND (k.until IS NULL OR k.until >= ?1)
+      LEFT JOIN entry e ON t.ref >= '${ENTRY}' AND t.ref < 'entry0' AND e.seq = CAST(substr(t.ref, ${ENTRY.length + 1}) AS INTEGER)
+    WHERE t.term = ?2 AND t.ref ${compare} ?3 AND (k.key IS NOT NULL OR e.seq IS NOT NULL) ORDER BY t.ref ${order} LIMIT ?4`;
+  const terms = { up: db.prepare(byTerm('>', 'ASC')), down: db.prepare(byTerm('<', 'DESC')) };
+
+  return {
+    clock: () => Number(clock.get()?.['now']),
+
+    key(key, at) {
+      const held = alive(recent.get(key), at);
+      if (held) return { version: held.version, value: JSON.parse(held.value) as Json };
+      const row = read.get(key);
+      if (!row || (row['until'] !== null && Number(row['until']) < at)) return undefined;
+      return { version: Number(row['version']), value: JSON.parse(String(row['value'])) as Json };
+    },
+
+    sum({ sum, windowSeconds }, at) {
+      const span = Math.ceil(windowSeconds);
+      const row = hasSpan.get(sum, span) ? total.get(sum, span, at) : totalOfMembers.get(sum, ...endsParameters(span), at, at);
+      return Number(row?.['total']);
+    },
+
+    scan({ term, after, limit, newestFirst }, at) {
+      if (!Number.isSafeInteger(limit) || limit < 0) throw new RangeError('a limit is a whole number, not below zero');
+      const way = newestFirst ? 'down' : 'up';
+      if (term === 'entry') {
+        const rows = ledger[way].all(after === undefined ? (newestFirst ? Number.MAX_SAFE_INTEGER : 0) : seqOf(after), limit);
+        return rows.map((row) => stored(refOf(Number(row['seq'])), row['body'], row['hash']));
+      }
+      const rows = terms[way].all(at, term, after ?? (newestFirst ? '\u{10ffff}' : ''), limit);
+      return rows.map((row) =>
+        row['body'] === null
+          ? { key: String(row['ref']), version: Number(row['version']), value: JSON.parse(String(row['value'])) as Json }
+          : stored(String(row['ref']), row['body'], row['hash']),
+      );
+    },
+  };
+}
+
+const stored = (key: string, body: unknown, hash: unknown): Stored => ({
+  key,
+  version: 1,
+  value: JSON.parse(String(body)) as Json,
+  hash: String(hash),
+});
+function seqOf(key: string): number {
+  if (!/^entry\/\d{16}$/.test(key)) throw new RangeError('the ledger is paged by the keys of its entries');
+  return Number(key.slice(ENTRY.length));
+}

@@ -1,0 +1,58 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { isMainThread, parentPort, workerData } from 'node:worker_threads';
+import type { StoreRefused } from './store.ts';
+import { openForWriting, refusalOf } from './store-sqlite-open.ts';
+import type { Flight, Landed } from './store-sqlite-pack.ts';
+import { type Opened, openTail } from './store-sqlite-tail.ts';
+import { createWriter, type Writer } from './store-sqlite-writer.ts';
+
+/** This file is its own worker, so that the address holds in src/ and, compiled, in dist/. */
+export const workerUrl = new URL(import.meta.url);
+
+export interface WriterOptions {
+  readonly path: string;
+  /** Epoch seconds at opening; without it SQLite's own clock tells. */
+  readonly at: number | undefined;
+}
+export type ToWorker = Flight | 'close';
+export type FromWorker =
+  | { readonly opened: Opened }
+  | { readonly refused: Pick<StoreRefused, 'code' | 'message' | 'remedy'>; readonly cause: string }
+  | { readonly landed: Landed }
+  | { readonly poisoned: true }
+  | { readonly closed: true };
+
+/** Opens the store's write side. Under the lock. Throws StoreRefused. */
+export function openWriter(options: WriterOptions): { readonly db: DatabaseSync; readonly writer: Writer; readonly opened: Opened } {
+  const db = openForWriting(options.path);
+  try {
+    const at = options.at ?? Number(db.prepare('SELECT unixepoch() AS now').get()?.['now']);
+    const opened = openTail(db, at);
+    return { db, opened, writer: createWriter({ db, path: options.path, head: opened.head }) };
+  } catch (fault) {
+    db.close();
+    throw refusalOf(fault);
+  }
+}
+
+const port = parentPort;
+if (!isMainThread && port && (workerData as { store?: WriterOptions } | null)?.store) {
+  const tell = (message: FromWorker): void => port.postMessage(message);
+  try {
+    const { writer, opened } = openWriter((workerData as { store: WriterOptions }).store);
+    tell({ opened });
+    port.on('message', (message: ToWorker) => {
+      if (message === 'close') {
+        writer.close();
+        tell({ closed: true });
+        port.close();
+        return;
+      }
+      tell({ landed: writer.write(message) });
+      if (!writer.tidy()) tell({ poisoned: true });
+    });
+  } catch (fault) {
+    const { code, message, remedy, cause } = refusalOf(fault);
+    tell({ refused: { code, message, remedy }, cause: String(cause) });
+  }
+}

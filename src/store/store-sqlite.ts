@@ -1,0 +1,194 @@
+/**
+ * The store in one SQLite file, for one broker. A worker thread owns the write connection: while one transaction is on its way to the disk
+ * the next batches gather, and all of them land as one (group commit, WAL, synchronous=FULL). This thread reads, and answers nothing before
+ * it is durable. Knows no more of what it keeps than the port says.
+ */
+
+import { type Batch, type Claim, type Store, StoreFault } from './store.ts';
+import { createFollowers } from './store-sqlite-follow.ts';
+import { type Line, memoryLine, threadLine } from './store-sqlite-line.ts';
+import { checkPlace, lock, openForReading, refusalOf } from './store-sqlite-open.ts';
+import { HOLDS, LATE, type Landed, type Packed, pack } from './store-sqlite-pack.ts';
+import { createReader } from './store-sqlite-reader.ts';
+import type { Repaired } from './store-sqlite-tail.ts';
+import { allRecent } from './store-sqlite-writer.ts';
+
+/** One transaction takes at most so many batches, and fewer entries than a torn tail may have. */
+const MOST_TOGETHER = 512;
+const MOST_ENTRIES = 1_000;
+/** More are waiting than a disk can be behind with: say so at once, rather than late. */
+const MOST_WAITING = 20_000;
+
+export interface SqliteStore extends Store {
+  /** The last rows did not verify when the store opened; they were set aside, and an entry says so. */
+  readonly repaired: Repaired | undefined;
+  /** The last rows do not verify and no crash explains it: tampering, or a bad disk. Nothing was changed; verify-ledger tells more. */
+  readonly broken: { readonly seq: number; readonly why: string } | undefined;
+  /** The last entry that was answered for. */
+  head(): { readonly seq: number; readonly hash: string };
+  /** The file can no longer be trusted to take what it is given: every commit is refused until the process starts again. */
+  readonly poisoned: boolean;
+}
+
+interface Waiting {
+  readonly packed: Packed;
+  readonly claims: readonly Claim[];
+  readonly resolve: (failed: string | undefined) => void;
+  readonly reject: (fault: unknown) => void;
+}
+
+/**
+ * Opens or makes the store at `path` (`:memory:`: nothing lasts). `now`: the store's own clock, epoch seconds; SQLite's without it.
+ * Throws StoreRefused, and then nothing was changed.
+ */
+export async function sqliteStore(options: { readonly path: string; readonly now?: () => number }): Promise<SqliteStore> {
+  const { path } = options;
+  const kept = path !== ':memory:';
+  if (kept) checkPlace(path);
+  const unlock = kept ? lock(path) : () => {};
+  try {
+    const at = options.now && Math.floor(options.now());
+    const line = kept ? await threadLine({ path, at }) : memoryLine({ path, at });
+    try {
+      return open(line, { ...options, unlock });
+    } catch (fault) {
+      await line.close();
+      throw fault;
+    }
+  } catch (fault) {
+    unlock();
+    throw refusalOf(fault);
+  }
+}
+
+function open(line: Line, options: { readonly path: string; readonly now?: () => number; readonly unlock: () => void }): SqliteStore {
+  const db = line.db ?? openForReading(options.path);
+  const recent = allRecent(db);
+  const reader = createReader(db, recent);
+  const followers = createFollowers();
+  const { now: clock = reader.clock } = options;
+  const now = (): number => Math.floor(clock());
+  let head = line.opened.head;
+  let waiting: Waiting[] = [];
+  let flying: readonly Waiting[] | undefined;
+  let scheduled = false;
+  let poisoned = false;
+  let dead: unknown;
+  let closing: Promise<void> | undefined;
+  let idle: (() => void) | undefined;
+
+  function schedule(): void {
+    if (scheduled || flying) return;
+    scheduled = true;
+    // At once when idle, yet together with what the rest of this turn of the loop brings.
+    setImmediate(() => {
+      scheduled = false;
+      depart();
+    });
+  }
+  function depart(): void {
+    if (flying) return;
+    if (waiting.length === 0) {
+      idle?.();
+      return;
+    }
+    let take = 0;
+    for (let entries = 0; take < waiting.length && take < MOST_TOGETHER; take++) {
+      entries += waiting[take]?.packed.entries.length ?? 0;
+      if (entries > MOST_ENTRIES && take > 0) break;
+    }
+    flying = waiting.slice(0, take);
+    waiting = waiting.slice(take);
+    line.send({ batches: flying.map((w) => w.packed), now: now(), read: process.hrtime.bigint() }, arrive);
+  }
+  function arrive(landed: Landed): void {
+    const arrived = flying ?? [];
+    flying = undefined;
+    if (!landed.ok) {
+      poisoned ||= landed.poisoned;
+      depart();
+      for (const w of arrived) w.reject(new StoreFault(landed.what, landed.cause));
+      return;
+    }
+    head = landed.head;
+    const names = landed.recent === undefined ? [] : recent.apply(landed.recent);
+    recent.sweep(2 * names.length + 8, now() - 60);
+    depart();
+    for (const [i, w] of arrived.entries()) {
+      const outcome = landed.outcomes[i];
+      if (outcome === HOLDS) w.resolve(undefined);
+      else if (outcome === LATE || outcome === undefined) w.reject(new StoreFault('deadline'));
+      else w.resolve(w.claims[outcome]?.else);
+    }
+    if (followers.any) followers.tell([...names, ...landed.changed]);
+  }
+  line.onPoisoned(() => {
+    poisoned = true;
+  });
+  line.onDeath((fault) => {
+    poisoned = true;
+    dead = fault;
+    const lost = [...(flying ?? []), ...waiting];
+    flying = undefined;
+    waiting = [];
+    for (const w of lost) w.reject(new StoreFault('poisoned', fault));
+    idle?.();
+  });
+
+  /** Reads answer from what is durable, or with a fault. */
+  function reading<T>(read: () => T): T {
+    if (closing) throw new StoreFault('closed');
+    try {
+      return read();
+    } catch (fault) {
+      if (fault instanceof RangeError || fault instanceof TypeError) throw fault;
+      throw new StoreFault('disk', fault);
+    }
+  }
+
+  return {
+    repaired: line.opened.repaired,
+    broken: line.opened.broken,
+    head: () => head,
+    get poisoned() {
+      return poisoned;
+    },
+
+    commit<R extends string>(batch: Batch<R>): Promise<R | undefined> {
+      return new Promise((resolve, reject) => {
+        if (closing) throw new StoreFault('closed');
+        if (poisoned) throw new StoreFault('poisoned', dead);
+        if (waiting.length >= MOST_WAITING) throw new StoreFault('busy');
+        waiting.push({ packed: pack(batch), claims: batch.claims, resolve: (failed) => resolve(failed as R | undefined), reject });
+        schedule();
+      });
+    },
+    async look(keys, sums = []) {
+      return reading(() => {
+        const at = now();
+        return { found: keys.map((key) => reader.key(key, at)), sums: sums.map((query) => reader.sum(query, at)) };
+      });
+    },
+    async scan(page) {
+      return reading(() => reader.scan(page, now()));
+    },
+    follow(prefix, signal) {
+      if (closing) throw new StoreFault('closed');
+      return followers.follow(prefix, signal);
+    },
+    close() {
+      closing ??= (async () => {
+        if (flying || waiting.length > 0) {
+          await new Promise<void>((resolve) => {
+            idle = resolve;
+          });
+        }
+        followers.end();
+        db.close();
+        await line.close();
+        options.unlock();
+      })();
+      return closing;
+    },
+  };
+}
