@@ -18,10 +18,14 @@ export async function testKey(alg: TestKey['alg'] = 'ES256'): Promise<TestKey> {
   return { kid, alg, privateKey, jwk: { ...(await exportJWK(publicKey)), kid, alg, use: 'sig' } };
 }
 /** Signs claims as they are; a header member of `undefined` is left out. */
-export function sign(key: TestKey, claims: JWTPayload, header: Readonly<Record<string, unknown>> = {}): Promise<string> {
+export function sign(
+  key: TestKey,
+  claims: Readonly<Record<string, unknown>>,
+  header: Readonly<Record<string, unknown>> = {},
+): Promise<string> {
   const whole = { alg: key.alg, typ: 'JWT', kid: key.kid, ...header };
   const given = Object.fromEntries(Object.entries(whole).filter(([, value]) => value !== undefined));
-  return new SignJWT(claims).setProtectedHeader(given as { alg: string }).sign(key.privateKey);
+  return new SignJWT({ ...claims } as JWTPayload).setProtectedHeader(given as { alg: string }).sign(key.privateKey);
 }
 
 export interface TestIdp extends AsyncDisposable {
