@@ -24,5 +24,8 @@ export function tell(run: Run, outcome: Outcome): void {
 }
 /** The exchange is over. Of a tool that nobody watched nothing is known, and nothing is said. */
 export function endRun(run: Run): void {
-  if (run.watched && !run.started) tell(run, 'not_run');
+  if (!run.watched || run.started) return;
+  // Closed for good: a tool that gets there later (its caller hung up) must not make this untrue.
+  run.started = true;
+  tell(run, 'not_run');
 }

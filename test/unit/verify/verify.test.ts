@@ -182,17 +182,7 @@ for (const form of FORMS) {
       const token = await actionToken();
       const last = token.at(-1) === 'A' ? 'B' : 'A';
       const duplicate = rawJws(broker, '{"alg":"ES256","typ":"at+jwt","kid":"k1"}', `{"iss":"${ISSUER}","iss":"${ISSUER}","cnf":{}}`);
-      for (const bad of [
-        '',
-        'x',
-        'a.b',
-        `${token}=`,
-        `${token} `,
-        `${token}.x`,
-        `${token}\n`,
-        duplicate,
-        token.slice(0, -1) + last,
-      ]) {
+      for (const bad of ['', 'x', 'a.b', `${token}=`, `${token} `, `${token}.x`, `${token}\n`, duplicate, token.slice(0, -1) + last]) {
         const fault = await shop()
           .verify(call(form, bad, await proof(bad, form)))
           .catch((e: unknown) => e);
