@@ -34,4 +34,13 @@ export interface Sources {
   readonly policies: readonly { readonly file: string; readonly text: string }[];
   readonly servers: readonly ToolServer[];
 }
-export type Engine = (sources: Sources) => Promise<Result<Policy, readonly Problem[]>>;
+/** Warnings are for people: an argument that no rule can see, a rule that can never allow. */
+export interface Compiled {
+  readonly policy: Policy;
+  readonly warnings: readonly Problem[];
+}
+export type Engine = (sources: Sources) => Promise<Result<Compiled, readonly Problem[]>>;
+
+/** `file:line: text (hint)`, as compilers print it. */
+export const formatProblem = ({ file, line, text, hint }: Problem): string =>
+  `${file}${line === undefined ? '' : `:${line}`}: ${text}${hint === undefined ? '' : ` (${hint})`}`;

@@ -1,0 +1,70 @@
+/** May they? Pure: what was asked and the bundle in, a decision out. Knows no token, no store, no clock but the draft's. */
+import { type Result, refuse } from '../errors.ts';
+import type { Agent, Asked, Bundle, Decision, Demand, Draft, Question, Verdict } from '../model.ts';
+import { ok } from '../wire/result.ts';
+import { haltClaims } from './halts.ts';
+
+/** How long an action token lives where no policy says so, and at most. */
+export const DEFAULT_TTL_SECONDS = 60;
+export const MAX_TTL_SECONDS = 300;
+
+/**
+ * One question for the subject and one for every agent that acts for it: all must allow (wire.md §2). Notes the bundle and every policy
+ * that took part. Errors: `policy_denied`, `policy_input`, `policy_error` with the deciding policy's code and remedy; `owner_missing` and
+ * `client_suspended` for any agent in the chain.
+ */
+export function decide(asked: Asked, bundle: Bundle, draft: Draft): Result<Decision> {
+  const { subject, caller } = asked;
+  const isSubject = (agent: Agent): boolean => subject.kind === 'agent' && subject.id === agent.id;
+  // An agent for itself is judged as a subject; every other one in the chain as an actor, the caller never left out.
+  const actors = [
+    ...asked.actors,
+    ...(isSubject(caller.client) || asked.actors.some(({ id }) => id === caller.client.id) ? [] : [caller.client]),
+  ];
+  const agents = subject.kind === 'agent' ? [subject, ...actors] : actors;
+  draft.note({ bundle: bundle.hash });
+  for (const agent of agents) {
+    if (!agent.owned) return refuse('owner_missing');
+    if (agent.suspended) return refuse('client_suspended');
+  }
+
+  const principals: readonly Question['principal'][] = [
+    { as: 'subject', who: subject },
+    ...actors.map((who) => ({ as: 'actor', who }) as const),
+  ];
+  const allowed: Extract<Verdict, { allow: true }>[] = [];
+  const policies: string[] = [];
+  for (const principal of principals) {
+    const verdict = bundle.policy.decide({ principal, asked, now: draft.now });
+    policies.push(...verdict.policies);
+    draft.note({ policies: [...new Set(policies)] });
+    if (!verdict.allow) return refused(verdict, principal.as);
+    allowed.push(verdict);
+  }
+
+  const ttls = allowed.flatMap((verdict) => verdict.ttlSeconds ?? []);
+  const caps = agents.flatMap((agent) => agent.limits.maxTtlSeconds ?? []);
+  const approval = together(allowed.flatMap((verdict) => verdict.approval ?? []));
+  return ok({
+    ttlSeconds: Math.min(ttls.length > 0 ? Math.min(...ttls) : DEFAULT_TTL_SECONDS, ...caps, MAX_TTL_SECONDS),
+    policies: [...new Set(policies)],
+    ...(approval && { approval }),
+    claims: haltClaims(asked),
+  });
+}
+
+const REASONS = { denied: 'policy_denied', input: 'policy_input', error: 'policy_error' } as const;
+function refused(verdict: Extract<Verdict, { allow: false }>, as: 'subject' | 'actor'): ReturnType<typeof refuse> {
+  return refuse(REASONS[verdict.cause], { code: verdict.code, detail: as, ...(verdict.remedy && { remedy: verdict.remedy }) });
+}
+
+/** Everyone whom somebody wants asked, the larger quorum, the shorter time. */
+function together(demands: readonly Demand[]): Demand | undefined {
+  if (demands.length === 0) return undefined;
+  return {
+    who: [...new Set(demands.flatMap(({ who }) => who))].sort(),
+    quorum: Math.max(...demands.map(({ quorum }) => quorum)),
+    ttlSeconds: Math.min(...demands.map(({ ttlSeconds }) => ttlSeconds)),
+    ...(demands.some(({ proof }) => proof === 'passkey') && { proof: 'passkey' as const }),
+  };
+}

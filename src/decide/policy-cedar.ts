@@ -1,0 +1,142 @@
+import { statefulIsAuthorized, type ValidationError, validate } from '@cedar-policy/cedar-wasm/nodejs';
+import type { Engine, Problem } from '../bundle/bundle.ts';
+import type { Demand, Policy, Question, Verdict } from '../model.ts';
+import { no, ok } from '../wire/result.ts';
+import { createSlots, type Index, indexRules, type Slots } from './policy-cedar-index.ts';
+import { toCall } from './policy-cedar-request.ts';
+import { readSchema, type Typed } from './policy-cedar-schema.ts';
+import { Unfit } from './policy-cedar-shape.ts';
+import { problemOf, type Rule, readPolicies } from './policy-cedar-source.ts';
+
+/** Cedar's names for parsed policies belong to the process, whatever engines there are. */
+const processSlots = createSlots();
+
+/** Cedar: validated strictly when loaded, decided without a schema on values that are typed here. */
+export function cedarEngine(options: { readonly slots?: Slots } = {}): Engine {
+  const slots = options.slots ?? processSlots;
+  return async (sources) => {
+    const problems: Problem[] = [];
+    const warnings: Problem[] = [];
+    const typed = readSchema(sources, problems, warnings);
+    const rules = sources.policies.flatMap(({ file, text }) => readPolicies(file, text, problems));
+    refuseTwins(rules, problems);
+    if (typed) validateRules(typed, rules, problems, warnings);
+    if (!typed || problems.length > 0) return no(unique(problems));
+    slots.forget();
+    return ok({ policy: cedarPolicy({ typed, rules, slots }), warnings: unique(warnings) });
+  };
+}
+
+/** Allow if and only if Cedar answers, allows, names a permit and met no error: it skips a forbid that fails, and allows. */
+export function cedarPolicy(parts: {
+  readonly typed: Typed;
+  readonly rules: readonly Rule[];
+  readonly slots: Slots;
+  readonly index?: Index;
+}): Policy {
+  const { typed, rules, slots } = parts;
+  const index = parts.index ?? indexRules(rules);
+  const byId = new Map(rules.map((rule) => [rule.id, rule]));
+  return {
+    size: rules.length,
+    decide(question) {
+      try {
+        return decideOne(question, typed, index, slots, byId);
+      } catch (fault) {
+        return fault instanceof Unfit ? refused('input', fault.code) : refused('error', 'policy_error');
+      }
+    },
+  };
+}
+
+function decideOne(question: Question, typed: Typed, index: Index, slots: Slots, byId: ReadonlyMap<string, Rule>): Verdict {
+  const { ids, call } = toCall(question, typed);
+  const slice = index(ids.principal, ids.action, ids.resource);
+  if (slice.rules.length === 0) return refused('denied', 'no_permit');
+  const slot = slots.hold(slice);
+  if (slot === undefined) return refused('error', 'policy_error');
+  const answer = statefulIsAuthorized({ ...ids, ...call(slice.reads), preparsedPolicySetId: slot, validateRequest: false });
+  if (answer.type !== 'success') return refused('error', 'policy_error');
+  const { decision, diagnostics } = answer.response;
+  const met = [...diagnostics.reason].sort().flatMap((id) => byId.get(id) ?? []);
+  if (met.length !== diagnostics.reason.length) return refused('error', 'policy_error');
+  const forbids = met.filter((rule) => rule.effect === 'forbid');
+  // A forbid that holds has decided, whatever else could not be judged.
+  if (decision === 'deny' && forbids.length > 0) return forbidden(forbids);
+  if (diagnostics.errors.length > 0) {
+    const messages = diagnostics.errors.map(({ error }) => error.message);
+    const failed = diagnostics.errors.map(({ policyId }) => policyId).sort();
+    if (messages.some((message) => /does not have the attribute/.test(message))) return refused('input', 'input_missing', failed);
+    const overflow = messages.every((message) => message.startsWith('integer overflow'));
+    return overflow ? refused('input', 'input_overflow', failed) : refused('error', 'policy_error', failed);
+  }
+  if (decision !== 'allow' || met.length === 0 || forbids.length > 0) return refused('denied', 'no_permit');
+  return allowed(met);
+}
+
+type Denial = Extract<Verdict, { allow: false }>;
+const refused = (cause: 'denied' | 'input' | 'error', code: string, policies: readonly string[] = []): Denial => ({
+  allow: false,
+  cause,
+  policies,
+  code,
+});
+function forbidden(rules: readonly Rule[]): Verdict {
+  const teaches = rules.find((rule) => rule.code !== undefined);
+  const verdict = refused(
+    'denied',
+    teaches?.code ?? 'forbidden',
+    rules.map((rule) => rule.id),
+  );
+  return teaches?.remedy ? { ...verdict, remedy: teaches.remedy } : verdict;
+}
+function allowed(rules: readonly Rule[]): Verdict {
+  const ttls = rules.flatMap((rule) => rule.ttlSeconds ?? []);
+  const approval = strictest(rules.flatMap((rule) => rule.approval ?? []));
+  return {
+    allow: true,
+    policies: rules.map((rule) => rule.id),
+    ...(ttls.length > 0 && { ttlSeconds: Math.min(...ttls) }),
+    ...(approval && { approval }),
+  };
+}
+function strictest(demands: readonly Demand[]): Demand | undefined {
+  if (demands.length === 0) return undefined;
+  return {
+    who: [...new Set(demands.flatMap((demand) => demand.who))].sort(),
+    quorum: Math.max(...demands.map((demand) => demand.quorum)),
+    ttlSeconds: Math.min(...demands.map((demand) => demand.ttlSeconds)),
+  };
+}
+
+function refuseTwins(rules: readonly Rule[], problems: Problem[]): void {
+  const first = new Map<string, Rule>();
+  for (const rule of rules) {
+    const twin = first.get(rule.id);
+    if (!twin) first.set(rule.id, rule);
+    else {
+      const { file, line } = rule.source;
+      problems.push({ file, line, text: `@id ${rule.id} stands twice`, hint: `first at ${twin.source.file}:${twin.source.line}` });
+    }
+  }
+}
+function validateRules(typed: Typed, rules: readonly Rule[], problems: Problem[], warnings: Problem[]): void {
+  const byId = new Map(rules.map((rule) => [rule.id, rule]));
+  const texts = Object.fromEntries([...byId].map(([id, rule]) => [id, rule.text]));
+  const answer = validate({ schema: typed.schema, policies: { staticPolicies: texts }, validationSettings: { mode: 'strict' } });
+  if (answer.type !== 'success') {
+    problems.push({ file: '*.cedar', text: 'Cedar cannot validate the policies', hint: answer.errors[0]?.message ?? '' });
+    return;
+  }
+  const place = ({ policyId, error }: ValidationError): Problem => {
+    const rule = byId.get(policyId);
+    return rule ? problemOf(rule.source, error) : { file: '*.cedar', text: error.message };
+  };
+  problems.push(...answer.validationErrors.map(place));
+  for (const warning of answer.validationWarnings) {
+    // A forbid that can never hold protects nobody: whoever wrote it believes otherwise.
+    (byId.get(warning.policyId)?.effect === 'forbid' ? problems : warnings).push(place(warning));
+  }
+}
+/** One offence, found once per action that the policy applies to, is told once. */
+const unique = (problems: readonly Problem[]): readonly Problem[] => [...new Map(problems.map((p) => [JSON.stringify(p), p])).values()];
