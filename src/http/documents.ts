@@ -92,7 +92,11 @@ export const receiptDocs = {
   body: text,
   response: { 204: answer('Recorded'), ...refusals(400, 401, 409, 503) },
 };
-const get = (summary: string, tag = 'discovery', more: Readonly<Record<number, object>> = {}): { summary: string; tags: string[]; response: Record<number, object> } => ({
+const get = (
+  summary: string,
+  tag = 'discovery',
+  more: Readonly<Record<number, object>> = {},
+): { summary: string; tags: string[]; response: Record<number, object> } => ({
   summary,
   tags: [tag],
   response: { 200: answer('Found', { type: 'object', additionalProperties: true }), ...more },

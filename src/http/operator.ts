@@ -1,10 +1,9 @@
 import { chmodSync, existsSync, unlinkSync } from 'node:fs';
 import { connect } from 'node:net';
-import type { FastifyInstance } from 'fastify';
-import { ConfigError, refuse } from '../errors.ts';
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import { ConfigError, type Refusal, refuse, toWire } from '../errors.ts';
 import type { Operate, Operator } from '../operate/operator.ts';
 import { isObject, parseJson } from '../wire/json.ts';
-import { refusal } from './answer.ts';
 import { JSON_TYPE } from './documents.ts';
 import { type Metrics, metricsEndpoint } from './health.ts';
 import { bare, type ServerParts } from './server.ts';
@@ -16,7 +15,9 @@ type Step = (typeof STEPS)[number];
  * The operator API on a Unix socket: who may open the file is the operator, and the entry names the system user it belongs to. Until
  * people can log in there is no other way in.
  */
-export function createOperatorServer(parts: Pick<ServerParts, 'onRefused' | 'onFault'> & { readonly operate: Operate; readonly operator: Operator; readonly metrics: Metrics }): FastifyInstance {
+export function createOperatorServer(
+  parts: Pick<ServerParts, 'onRefused' | 'onFault'> & { readonly operate: Operate; readonly operator: Operator; readonly metrics: Metrics },
+): FastifyInstance {
   const { operate, operator } = parts;
   const server = bare(parts);
   server.get('/operator/status', async () => operate.status());
@@ -40,6 +41,20 @@ export function createOperatorServer(parts: Pick<ServerParts, 'onRefused' | 'onF
   server.post('/operator/bundle/reload', { config: { body: JSON_TYPE } }, async () => operate.reload(operator));
   metricsEndpoint(server, parts.metrics);
   return server;
+}
+
+/** As elsewhere, and with the detail: the one who asks here may know it. */
+function refusal(reply: FastifyReply, no: Refusal): FastifyReply {
+  const { status, error, text } = toWire(no.reason);
+  const { detail, decision } = no;
+  return reply
+    .code(status)
+    .send({
+      error,
+      error_description: text,
+      ...(detail !== undefined && { detail }),
+      ...(decision !== undefined && { decision_id: decision }),
+    });
 }
 
 /** Listens 0600 from the first moment on. A socket left by a killed broker is removed; a living one is refused. */

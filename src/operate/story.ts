@@ -12,7 +12,7 @@ export interface Told {
 const MAX_ENTRIES = 200;
 
 /** All entries of one action, oldest first, found by its decision (`exc_`), its `txn_` or its token's `tok_`. */
-export async function findStory(store: Store, id: string): Promise<readonly Told[]> {
+export async function findStory(store: Pick<Store, 'scan'>, id: string): Promise<readonly Told[]> {
   const rows = await store.scan({ term: termOf(id), limit: MAX_ENTRIES });
   return rows
     .filter((row) => row.key.startsWith('entry/'))
