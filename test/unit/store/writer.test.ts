@@ -1,0 +1,141 @@
+import assert from 'node:assert/strict';
+import type { DatabaseSync } from 'node:sqlite';
+import { describe, it } from 'node:test';
+import { GENESIS } from '../../../src/store/chain.ts';
+import type { Batch } from '../../../src/store/store.ts';
+import { openForWriting } from '../../../src/store/store-sqlite-open.ts';
+import { HOLDS, LATE, type Landed, pack } from '../../../src/store/store-sqlite-pack.ts';
+import { RecentKeys } from '../../../src/store/store-sqlite-recent.ts';
+import { createWriter } from '../../../src/store/store-sqlite-writer.ts';
+
+const T = 1_795_176_000;
+const batch = (n: number, more: Partial<Batch<string>> = {}): Batch<string> => ({
+  at: T,
+  notAfter: T + 30,
+  claims: [
+    { key: `once/${n}`, version: 0, value: n, until: T + 60, else: 'taken' },
+    { key: `retry/${n}`, version: 0, value: n, until: T + 86_400, terms: ['retries'], else: 'taken' },
+    { sum: 'all', id: String(n), amount: 1, limit: 1e9, windowSeconds: 60, else: 'full' },
+  ],
+  entries: [{ body: { n }, terms: [`id/${n}`] }],
+  ...more,
+});
+const flight = (batches: readonly Batch<string>[], now = T) => ({ batches: batches.map(pack), now, read: process.hrtime.bigint() });
+const outcomes = (landed: Landed) => (landed.ok ? landed.outcomes : landed.what);
+const count = (db: DatabaseSync, table: string): number => Number(db.prepare(`SELECT count(*) AS n FROM ${table}`).get()?.['n']);
+
+/** A database whose next statement of this text fails as SQLite's would. */
+function failing() {
+  const db = openForWriting(':memory:');
+  const faults = new Map<string, number>();
+  const wrapped = new Proxy(db, {
+    get(target, name) {
+      if (name === 'exec') {
+        return (sql: string): void => {
+          const errcode = faults.get(sql);
+          faults.delete(sql);
+          if (errcode !== undefined) throw Object.assign(new Error('injected'), { errcode });
+          target.exec(sql);
+        };
+      }
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+  return { db, faults, writer: createWriter({ db: wrapped, path: ':memory:', head: { seq: 0, hash: GENESIS } }) };
+}
+
+describe('a transaction that fails', () => {
+  const IOERR_FSYNC = 1034;
+  const FULL = 13;
+  const BUSY = 5;
+  const cases = [
+    ['a failed fsync', 'COMMIT', IOERR_FSYNC, 'disk', true],
+    ['a full disk', 'COMMIT', FULL, 'disk', false],
+    ['somebody else in the file', 'BEGIN IMMEDIATE', BUSY, 'busy', false],
+    ['a disk that cannot be read', 'BEGIN IMMEDIATE', 266, 'disk', false],
+  ] as const;
+  for (const [what, at, errcode, said, poisons] of cases) {
+    it(`leaves nothing behind, and ${poisons ? 'ends the store' : 'the next one holds'}: ${what}`, () => {
+      const { db, faults, writer } = failing();
+      assert.deepEqual(outcomes(writer.write(flight([batch(1)]))), [HOLDS]);
+      faults.set(at, errcode);
+      const landed = writer.write(flight([batch(2), batch(3)]));
+      assert.equal(landed.ok, false);
+      assert.deepEqual([outcomes(landed), !landed.ok && landed.poisoned], [said, poisons]);
+      assert.deepEqual([count(db, 'entry'), count(db, 'key'), count(db, 'member'), count(db, 'recent')], [1, 1, 1, 1]);
+      const next = writer.write(flight([batch(2), batch(1)]));
+      assert.deepEqual(outcomes(next), poisons ? 'poisoned' : [HOLDS, 0]);
+      assert.equal(count(db, 'entry'), poisons ? 1 : 2);
+      assert.equal(writer.tidy(), !poisons);
+    });
+  }
+  it('ends the store where it cannot be taken back', () => {
+    const { faults, writer } = failing();
+    faults.set('COMMIT', FULL).set('ROLLBACK', IOERR_FSYNC);
+    assert.equal(outcomes(writer.write(flight([batch(1)]))), 'disk');
+    assert.equal(outcomes(writer.write(flight([batch(1)]))), 'poisoned');
+  });
+});
+
+it('counts the time that a batch waited against its last second', () => {
+  const db = openForWriting(':memory:');
+  const writer = createWriter({ db, path: ':memory:', head: { seq: 0, hash: GENESIS } });
+  const waited = (seconds: bigint) => ({
+    ...flight([batch(1), batch(2, { notAfter: T + 100 })]),
+    read: process.hrtime.bigint() - seconds * 1_000_000_000n,
+  });
+  assert.deepEqual(outcomes(writer.write(waited(31n))), [LATE, HOLDS]);
+  assert.deepEqual(outcomes(writer.write(waited(30n))), [HOLDS, 0]);
+});
+
+it('forgets what has ended, a little with every transaction', () => {
+  const db = openForWriting(':memory:');
+  const writer = createWriter({ db, path: ':memory:', head: { seq: 0, hash: GENESIS } });
+  const tables = ['key', 'term', 'recent', 'member', 'part', 'span'];
+  for (let n = 0; n < 300; n++) {
+    writer.write(flight([batch(n)]));
+    writer.tidy();
+  }
+  assert.deepEqual(
+    tables.map((table) => count(db, table)),
+    [300, 600, 300, 300, 1, 1],
+  );
+  const later = T + 90_000;
+  const one = (n: number): Batch<string> => ({
+    at: later,
+    notAfter: later,
+    claims: [{ key: `once/${n}`, version: 0, value: n, until: later + 5, else: 'taken' }],
+    entries: [],
+  });
+  writer.write(flight([one(1_000)], later));
+  assert.ok(count(db, 'key') >= 290, 'no transaction pays for all of it');
+  for (let n = 1_001; n < 1_130; n++) writer.write(flight([one(n)], later));
+  assert.deepEqual(
+    tables.map((table) => count(db, table)),
+    [0, 300, 130, 0, 0, 0],
+  );
+});
+
+it('keeps a sum in parts, whatever the number of its members', () => {
+  const db = openForWriting(':memory:');
+  const writer = createWriter({ db, path: ':memory:', head: { seq: 0, hash: GENESIS } });
+  for (let i = 0; i < 100; i++) {
+    const batches = Array.from({ length: 50 }, (_, j): Batch<string> => {
+      const claim = { sum: 's', id: `${i}.${j}`, amount: 1, limit: 1e9, windowSeconds: 86_400, else: 'full' };
+      return { at: T + i * 800, notAfter: T + 1e6, entries: [], claims: [j % 2 ? claim : { ...claim, until: T + i * 800 + 300 }] };
+    });
+    writer.write(flight(batches, T + i * 800));
+  }
+  assert.ok(count(db, 'part') < 70);
+});
+
+it('remembers short-lived keys no longer than it must', () => {
+  const recent = new RecentKeys();
+  for (let n = 0; n < 10_000; n++) {
+    recent.set(`${n}`, { version: 1, value: '1', until: n });
+    recent.sweep(3, n - 100);
+  }
+  assert.ok(recent.size < 400, String(recent.size));
+  for (let n = 9_950; n < 10_000; n++) assert.equal(recent.get(`${n}`)?.until, n);
+});
