@@ -15,9 +15,10 @@ export interface Case {
 export const CANARY = 'canary-5f0e7c1d';
 
 export async function judge(rig: Rig, item: Case): Promise<Answer> {
+  const asking = await item.asking(rig);
   const before = await rig.count();
   const requests = rig.idp.requests;
-  const answer = await rig.ask(await item.asking(rig));
+  const answer = await rig.ask(asking);
   assert.deepEqual([answer.status, answer.body['error']], [item.status, item.error]);
   assert.equal('access_token' in answer.body, false, 'no credential in a refusal');
   assert.equal(answer.headers.get('cache-control'), 'no-store');

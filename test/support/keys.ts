@@ -1,5 +1,5 @@
 /** Keys and tokens for tests, made with jose: an independent hand on every signature. */
-import { createPublicKey, generateKeyPairSync, hash, type KeyObject, randomUUID, sign } from 'node:crypto';
+import { generateKeyPairSync, hash, type KeyObject, randomUUID, sign } from 'node:crypto';
 import { SignJWT } from 'jose';
 import type { JsonObject } from '../../src/wire/json.ts';
 
@@ -16,7 +16,7 @@ export function newKey(kid: string = randomUUID(), alg: TestKey['alg'] = 'ES256'
   return { alg, kid, private: pair.privateKey, publicJwk, jkt: thumbprint(pair.publicKey) };
 }
 export function thumbprint(key: KeyObject): string {
-  const jwk = createPublicKey(key).export({ format: 'jwk' });
+  const jwk = key.export({ format: 'jwk' });
   const members = jwk.kty === 'EC' ? { crv: jwk.crv, kty: jwk.kty, x: jwk.x, y: jwk.y } : { e: jwk.e, kty: jwk.kty, n: jwk.n };
   return sha256(JSON.stringify(members));
 }

@@ -1,6 +1,7 @@
 /** A store with behaviour and no disk: everything the port promises, one process long. */
 import { createHash } from 'node:crypto';
 import { type Batch, type Claim, type Store, type Stored, StoreFault } from '../../src/store/store.ts';
+import { lastSecond } from '../../src/store/window.ts';
 import type { Json, JsonObject } from '../../src/wire/json.ts';
 
 export interface MemoryStore extends Store {
@@ -29,7 +30,7 @@ interface Listener {
   wake: () => void;
 }
 
-/** `now`: epoch seconds, the store's own clock. A key or a share counts up to and without the second of its `until`. */
+/** `now`: epoch seconds, the store's own clock. A key or a share counts through the second of its `until`. */
 export function memoryStore(options: { readonly now: () => number }): MemoryStore {
   const keys = new Map<string, Kept>();
   const sums = new Map<string, Map<string, Share>>();
@@ -44,7 +45,7 @@ export function memoryStore(options: { readonly now: () => number }): MemoryStor
     if (closed) throw new StoreFault('closed');
     if (fault) throw new StoreFault(fault);
   };
-  const lives = (until: number | undefined, now: number): boolean => until === undefined || now < until;
+  const lives = (until: number | undefined, now: number): boolean => until === undefined || now <= until;
   const found = (key: string, now: number): Kept | undefined => {
     const kept = keys.get(key);
     return kept && lives(kept.until, now) ? kept : undefined;
@@ -52,7 +53,7 @@ export function memoryStore(options: { readonly now: () => number }): MemoryStor
   const total = (sum: string, windowSeconds: number, now: number, but?: string): number => {
     let amount = 0;
     for (const [id, share] of sums.get(sum) ?? [])
-      if (id !== but && share.at > now - windowSeconds && lives(share.until, now)) amount += share.amount;
+      if (id !== but && now <= lastSecond(share.at, share.until, windowSeconds)) amount += share.amount;
     return amount;
   };
 

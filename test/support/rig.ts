@@ -234,6 +234,7 @@ export async function startRig(options: { readonly config?: Partial<ConfigInput>
       rmSync(folder, { recursive: true, force: true });
     },
   };
+  await rig.nonce();
   return rig;
 }
 
