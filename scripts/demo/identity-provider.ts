@@ -16,8 +16,8 @@ export interface DemoPerson {
 }
 export type DemoPersonName = 'alice' | 'bob';
 export const PEOPLE: Readonly<Record<DemoPersonName, DemoPerson>> = {
-  alice: { sub: 'u_alice', name: 'Alice Ahlberg', email: 'alice@shop.example', groups: ['support', 'support-leads'] },
-  bob: { sub: 'u_bob', name: 'Bob Bianchi', email: 'bob@shop.example', groups: ['support'] },
+  alice: { sub: 'u_alice', name: 'Alice Moreau', email: 'alice@shop.example', groups: ['support', 'support-leads'] },
+  bob: { sub: 'u_bob', name: 'Bob Tanaka', email: 'bob@shop.example', groups: ['support'] },
 };
 export interface SignedIn {
   /** `aud` = the client. */
