@@ -1,4 +1,4 @@
-/** May they? Pure: what was asked and the bundle in, a decision out. Knows no token, no store, no clock but the draft's. */
+/** May they? Pure: what was asked and the bundle in, a decision out. Knows policies; may not know tokens, stores or clocks. */
 import { type Result, refuse } from '../errors.ts';
 import type { Agent, Asked, Bundle, Decision, Demand, Draft, Question, Verdict } from '../model.ts';
 import { ok } from '../wire/result.ts';

@@ -101,9 +101,9 @@ export function problemOf(source: Source, error: DetailedError): Problem {
   return {
     file: source.file,
     line: source.line + upTo.split('\n').length - 1,
-    text: error.message
-      .replace(/^for policy `[^`]*`, /, '')
-      .replace(/^failed to parse (policy|schema) from string: (error parsing schema: )?/, ''),
-    ...(hint && { hint }),
+    text: plain(error.message),
+    ...(hint && { hint: plain(hint) }),
   };
 }
+const plain = (text: string): string =>
+  text.replace(/^for policy `[^`]*`, /, '').replace(/^failed to parse (policy|schema) from string: (error parsing schema: )?/, '');
