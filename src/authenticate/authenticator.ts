@@ -47,7 +47,6 @@ const SELF_SECONDS = 24 * 3600;
 export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
   const { issuer, fingerprint, retryMac, maxActors = 3 } = options;
   const issuers = new Map(options.issuers.map((i) => [i.issuer, i]));
-  const byId = new Map(options.issuers.map((i) => [i.id, i]));
   const own = new Set([issuer, `${issuer}/backends`]);
   const clients = { issuer, issuers, nonces: options.nonces, checkProof: options.checkProof };
   const actorCheck = { issuer, maxActors };
@@ -71,7 +70,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     const who: Person = { kind, ...proved.value.who, exp: proved.value.exp };
     draft.note({ subject: nameOf(who) });
     // A principal is one kind only: what is pinned as an agent acts, and is nobody's subject but its own.
-    if (bundle.agents.byIdentity(who.issuer, who.subject)) return refuse('subject_bad', { detail: 'subject_is_agent' });
+    if (bundle.agents.byIdentity(iss, who.subject)) return refuse('subject_bad', { detail: 'subject_is_agent' });
     return ok({ who, until: who.exp, issuer: trusted, proved: proved.value });
   }
 
@@ -98,7 +97,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
   /** Every issuer that vouched for somebody here reaches this server. */
   function reached(server: ToolServer, subject: Subject, caller: Caller): boolean {
     const { identity } = caller.client;
-    const vouched = [subject.issuer, identity.use === 'federated' ? byId.get(identity.issuer) : undefined];
+    const vouched = [subject.issuer, identity.use === 'federated' ? issuers.get(identity.issuer) : undefined];
     return vouched.every((i) => !i?.servers || i.servers.has(server.id));
   }
 

@@ -119,7 +119,7 @@ async function keyed(
   });
 }
 
-/** A workload token of a trusted issuer, pinned to a client by (issuer, subject). */
+/** A workload token of a trusted issuer, pinned to a client by (`iss`, `sub`) as the bundle writes them. */
 async function federated(
   issuer: Issuer,
   token: string,
@@ -139,7 +139,7 @@ async function federated(
   }
   const { who, exp, act } = proved.value;
   if (act !== undefined) return refuse('client_unauthenticated', { detail: 'assertion_is_actor' });
-  const matches = pinned(bundle, who.issuer, who.subject);
+  const matches = pinned(bundle, issuer.issuer, who.subject);
   const client = matches[0];
   if (!client) return refuse('client_unknown');
   if (matches.length > 1 || !registered(bundle, client.id).ok) return refuse('client_unknown', { detail: 'client_ambiguous' });

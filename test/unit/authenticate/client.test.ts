@@ -10,6 +10,7 @@ import {
   assertion,
   BROKER,
   bundle,
+  CI,
   clock,
   HTU,
   held,
@@ -202,7 +203,7 @@ const WORKLOADS: readonly (readonly [string, () => Promise<string>, string])[] =
   ['an act claim', () => room.workload({ act: { sub: 'x' } }), 'client_unauthenticated/assertion_is_actor'],
   [
     'another signer',
-    () => sign(held, { iss: room.ci.issuer, sub: 'repo:shop', aud: BROKER, iat: NOW, exp: NOW + 60 }),
+    () => sign(held, { iss: CI, sub: 'repo:shop', aud: BROKER, iat: NOW, exp: NOW + 60 }),
     'client_unauthenticated/token_kid',
   ],
   ['an issuer that vouches for people alone', () => room.idToken({ aud: BROKER }), 'client_unauthenticated/issuer_vouches'],

@@ -19,6 +19,8 @@ export type Wild = Readonly<Record<string, unknown>>;
 export const NOW = 1_795_176_000;
 export const BROKER = 'https://broker.example';
 export const HTU = `${BROKER}/token`;
+/** The issuer of workloads; its keys come from the small server. */
+export const CI = 'https://ci.example';
 export const SHOP = 'https://mcp.shop.example/mcp';
 export const BANK = 'https://mcp.bank.example/mcp';
 export const MAC = (purpose: string) => (text: string) => createHmac('sha256', purpose).update(text).digest('base64url');
@@ -115,15 +117,15 @@ const agents: readonly Agent[] = [
   agent('suspended-bot', jwks(keys['suspended-bot']), { suspended: true }),
   agent('orphan-bot', jwks(keys['orphan-bot']), { owned: false }),
   agent('dead-bot', dead),
-  agent('ci-bot', { use: 'federated', issuer: 'ci', subject: 'repo:shop' }),
-  agent('torn-bot', { use: 'federated', issuer: 'ci', subject: 'repo:torn' }),
+  agent('ci-bot', { use: 'federated', issuer: CI, subject: 'repo:shop' }),
+  agent('torn-bot', { use: 'federated', issuer: CI, subject: 'repo:torn' }),
 ];
 const servers: readonly ToolServer[] = [
   server('shop', SHOP, jwks(keys.shop)),
   server('bank', BANK),
   server('twin', 'https://mcp.twin.example/mcp', jwks(keys.twin)),
-  server('runner', 'https://mcp.runner.example/mcp', { use: 'federated', issuer: 'ci', subject: 'repo:runner' }),
-  server('torn', 'https://mcp.torn.example/mcp', { use: 'federated', issuer: 'ci', subject: 'repo:torn' }),
+  server('runner', 'https://mcp.runner.example/mcp', { use: 'federated', issuer: CI, subject: 'repo:runner' }),
+  server('torn', 'https://mcp.torn.example/mcp', { use: 'federated', issuer: CI, subject: 'repo:torn' }),
 ];
 export const bundle: Bundle = {
   hash: 'h',
@@ -199,7 +201,7 @@ export async function openRoom(options: { readonly maxActors?: number; readonly 
     oidcIssuer({
       ...shared,
       id: 'ci',
-      issuer: ci.issuer,
+      issuer: CI,
       vouches: ['service', 'agent'],
       clients: {},
       servers: ['shop'],
@@ -228,7 +230,7 @@ export async function openRoom(options: { readonly maxActors?: number; readonly 
     caller: { client: agents[0] as Agent, jkt: JKT },
     idToken,
     workload: (claims = {}, header = {}) =>
-      sign(signer, { iss: ci.issuer, sub: 'repo:shop', aud: BROKER, iat: NOW - 10, exp: NOW + 600, ...claims }, { ...header }),
+      sign(signer, { iss: CI, sub: 'repo:shop', aud: BROKER, iat: NOW - 10, exp: NOW + 600, ...claims }, { ...header }),
     async exchange(more = {}) {
       const whole = {
         ...(await presented()),

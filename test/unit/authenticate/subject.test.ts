@@ -10,6 +10,7 @@ import {
   assertion,
   BROKER,
   bundle,
+  CI,
   clock,
   JKT,
   keys,
@@ -28,7 +29,7 @@ after(() => room[Symbol.asyncDispose]());
 beforeEach(() => {
   clock.at += 60; // past the cooldown of unknown keys
 });
-const { people, ci, idToken } = room;
+const { people, idToken } = room;
 
 const at = (claims: Wild = {}, header: object = {}): Promise<string> =>
   idToken({ aud: BROKER, client_id: 'rb-there', ...claims }, { typ: 'at+jwt', ...header });
@@ -236,6 +237,6 @@ test('a registration under which tokens could stand for each other is refused at
 });
 test('an issuer asked about a type it does not know', async () => {
   const shown: Shown = { token: await idToken(), type: 'urn:x', agent: 'refund-bot' };
-  const issuer = oidcIssuer({ id: 'p', issuer: ci.issuer, vouches: ['person'], clients: {}, audience: BROKER, now: () => NOW });
+  const issuer = oidcIssuer({ id: 'p', issuer: CI, vouches: ['person'], clients: {}, audience: BROKER, now: () => NOW });
   assert.equal(outcome(await issuer.prove(shown, newDraft())), 'type_unsupported/subject_token_type');
 });
