@@ -30,16 +30,17 @@ import {
   SCOPE_LIST,
   scopeOf,
   TYPE_ACCESS_TOKEN,
+  TYPE_JWT,
 } from '../wire/oauth.ts';
 import type { Action, Authorization, BaseOptions, BoundToken } from './action.ts';
 import { AgentError } from './error.ts';
-import { conversation, type Fetch, isSecure, orAbort } from './exchange.ts';
-import { assertions, type PrivateKey, prover } from './key.ts';
+import { type Ask, conversation, type Fetch, isSecure, orAbort } from './exchange.ts';
+import { clientOf, type PrivateKey, prover } from './key.ts';
 import { type FetchOptions, guardedFetch } from './transport.ts';
 
 export type { Action, Authorization, BaseOptions, BoundToken, PresentedHeaders } from './action.ts';
 export { type AgentCode, AgentError, type AgentErrorFacts } from './error.ts';
-export type { Fetch } from './exchange.ts';
+export type { Ask, Asking, Fetch } from './exchange.ts';
 export type { PrivateKey } from './key.ts';
 export type { Calling, FetchOptions } from './transport.ts';
 
@@ -61,6 +62,11 @@ export interface AgentOptions {
   readonly proofKey?: PrivateKey;
   /** A value, or a function that is asked before each exchange; absent: the agent acts for itself (`client_credentials`). */
   readonly subject?: SubjectToken | (() => SubjectToken | Promise<SubjectToken>);
+  /**
+   * The agent that delegates to this one, whose subject it is: its client asks, this one is named as actor, and tokens are bound to this
+   * one's key. Where both are not in one process, a function that brings the asking there.
+   */
+  readonly under?: Pick<Agent, 'askFor'>;
   readonly fetch?: Fetch;
   /** Seconds since the epoch. */
   readonly now?: () => number;
@@ -82,6 +88,8 @@ export interface Agent {
   readonly fetch: Fetch;
   /** The same, with a resource that is not the URL, a purpose, a context. */
   fetchWith(options: FetchOptions): Fetch;
+  /** One exchange in this agent's name for a sub-agent of its own (`under`). */
+  readonly askFor: Ask;
   /** One proof by the agent's own key: for requests this library does not make, and for tests. */
   prove(request: { readonly method: string; readonly url: string; readonly token?: string }): Promise<string>;
 }
@@ -99,9 +107,10 @@ export function createAgent(options: AgentOptions): Agent {
   const now = options.now ?? (() => Math.floor(Date.now() / 1_000));
   const fetch: Fetch = options.fetch ?? ((input, init) => globalThis.fetch(input, init));
   const proofs = prover(options.proofKey, now);
-  const ask = conversation({
+  const client = clientOf(options);
+  const converse = conversation({
     issuer,
-    assert: assertions(options),
+    client,
     prover: proofs,
     fetch,
     now,
@@ -117,6 +126,25 @@ export function createAgent(options: AgentOptions): Agent {
     const urn = SHORT_TYPE.test(type) ? `urn:ietf:params:oauth:token-type:${type}` : type;
     return { grant_type: GRANT_EXCHANGE, subject_token: token, subject_token_type: urn, requested_token_type: TYPE_ACCESS_TOKEN };
   }
+
+  const askFor: Ask = async (asking) => {
+    // One sub-agent below a client: a longer chain stands in the sub-agent's own actor token, which this library does not make.
+    if (options.under) throw new AgentError('ERR_OPTIONS', 'under: a sub-agent delegates no further');
+    return converse({ ...asking, form: async () => ({ ...(await onBehalf()), ...(await asking.form()) }) });
+  };
+  const { under } = options;
+  const ask: Ask = under
+    ? (asking) =>
+        under.askFor({
+          ...asking,
+          // Good for one try, like an assertion.
+          form: async () => ({
+            ...(await asking.form()),
+            actor_token: await client.actorToken(now(), proofs.thumbprint),
+            actor_token_type: TYPE_JWT,
+          }),
+        })
+    : askFor;
 
   /** What the broker gave must be what was asked for, bound to our key: anything else would fail later, or serve someone else. */
   function accept(answer: JsonObject, resource: string, scope: string): BoundToken {
@@ -156,7 +184,6 @@ export function createAgent(options: AgentOptions): Agent {
     ];
     const answer = await ask({
       form: async () => ({
-        ...(await onBehalf()),
         resource,
         authorization_details: JSON.stringify(details),
         ...(action.deferred && { [PARAM_COMPLETION_MODE]: COMPLETION_DEFERRED }),
@@ -183,7 +210,7 @@ export function createAgent(options: AgentOptions): Agent {
     const { bound } = kept ?? {};
     if (kept && !(bound && (bound.token === stale || bound.expiresAt - RENEW_BEFORE_SECONDS <= now()))) return orAbort(kept.token, signal);
     // One exchange for all who wait, so without the first one's signal; a failure is nobody's to keep.
-    const token = ask({ form: async () => ({ ...(await onBehalf()), resource, scope: SCOPE_LIST }) }).then((answer) => {
+    const token = ask({ form: async () => ({ resource, scope: SCOPE_LIST }) }).then((answer) => {
       entry.bound = accept(answer, resource, SCOPE_LIST);
       return entry.bound;
     });
@@ -205,6 +232,7 @@ export function createAgent(options: AgentOptions): Agent {
       return fetchWith({});
     },
     fetchWith,
+    askFor,
     prove: proofs.prove,
   };
 }

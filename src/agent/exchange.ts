@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isObject, type JsonObject, parseJson } from '../wire/json.ts';
 import { ASSERTION_JWT_BEARER } from '../wire/oauth.ts';
 import { AgentError, type AgentErrorFacts } from './error.ts';
-import type { Assert, Prover } from './key.ts';
+import type { Client, Prover } from './key.ts';
 
 export type Fetch = (input: string | URL, init?: RequestInit) => Promise<Response>;
 export interface Asking {
@@ -17,7 +17,7 @@ export type Ask = (asking: Asking) => Promise<JsonObject>;
 
 export interface Conversation {
   readonly issuer: string;
-  readonly assert: Assert;
+  readonly client: Client;
   readonly prover: Prover;
   readonly fetch: Fetch;
   readonly now: () => number;
@@ -39,14 +39,14 @@ interface Reply {
 }
 
 export function conversation(options: Conversation): Ask {
-  const { issuer, assert, prover, now } = options;
+  const { issuer, client, prover, now } = options;
   const wait = options.wait ?? ((ms, signal) => sleep(ms, undefined, signal && { signal }));
   const endpoint = discovery(options);
 
   async function post(asking: Asking): Promise<Reply> {
     const url = await endpoint(asking.signal);
     // Assertion and proof are good for one try each (wire.md §3): both are signed anew.
-    const [assertion, proof, form] = await Promise.all([assert(now()), prover.prove({ method: 'POST', url }), asking.form()]);
+    const [assertion, proof, form] = await Promise.all([client.assertion(now()), prover.prove({ method: 'POST', url }), asking.form()]);
     const body = new URLSearchParams({ ...form, client_assertion_type: ASSERTION_JWT_BEARER, client_assertion: assertion });
     const headers = new Headers({ 'content-type': 'application/x-www-form-urlencoded', accept: 'application/json', dpop: proof });
     if (asking.idempotencyKey !== undefined) headers.set('idempotency-key', `"${asking.idempotencyKey}"`);

@@ -9,28 +9,37 @@ import { AgentError } from './error.ts';
 /** A private key as JWK, or as Node or WebCrypto holds it. */
 export type PrivateKey = JsonObject | SigningKey;
 
-export const ASSERTION_SECONDS = 60;
+const LIFE_SECONDS = 60;
 
-/** RFC 7523bis §4: who the client is, to this broker and nobody else, once. */
-export type Assert = (now: number) => Promise<string>;
+/** What a client says of itself with its registered key, to this broker and nobody else, once. */
+export interface Client {
+  /** RFC 7523bis §4: its authentication. */
+  assertion(now: number): Promise<string>;
+  /** As a sub-agent (wire.md §2): who acts, and the thumbprint of the key it will hold. */
+  actorToken(now: number, jkt: string): Promise<string>;
+}
 
 /** Errors: ERR_OPTIONS. A JWK's own `kid` stands in the header; `keyId` overrules it. */
-export function assertions(options: {
+export function clientOf(options: {
   readonly issuer: string;
   readonly clientId: string;
   readonly key: PrivateKey;
   readonly keyId?: string;
-}): Assert {
+}): Client {
   const { issuer, clientId } = options;
   const key = importKey(options.key, 'key');
   const alg = algOf(key, 'key');
   const kid = options.keyId ?? (isJwk(options.key) && typeof options.key['kid'] === 'string' ? options.key['kid'] : undefined);
-  return (now) =>
+  const say = (typ: string, now: number, more: JsonObject): Promise<string> =>
     signJwt(
       key,
-      { alg, typ: TYP_CLIENT_ASSERTION, ...(kid !== undefined && { kid }) },
-      { iss: clientId, sub: clientId, aud: issuer, jti: randomUUID(), iat: now, exp: now + ASSERTION_SECONDS },
+      { alg, typ, ...(kid !== undefined && { kid }) },
+      { iss: clientId, sub: clientId, aud: issuer, jti: randomUUID(), iat: now, exp: now + LIFE_SECONDS, ...more },
     );
+  return {
+    assertion: (now) => say(TYP_CLIENT_ASSERTION, now, {}),
+    actorToken: (now, jkt) => say('JWT', now, { cnf: { jkt } }),
+  };
 }
 
 /** What tokens are bound to: signs one proof per request (RFC 9449 §4.2), with the last nonce that the other side gave (§8, §9). */

@@ -82,6 +82,20 @@ describe('an agent with the official MCP client', () => {
     await client.close();
   });
 
+  it('delegates to a sub-agent, which holds its tokens by its own key and may do less', async () => {
+    const lead = refundBot();
+    const sub = createAgent({ issuer: demo.issuer, clientId: 'triage-bot', key: demo.agents['triage-bot'].privateJwk, under: lead });
+    const client = await connect(sub);
+    await client.callTool({ name: 'list_orders', arguments: { limit: 2 } });
+    assert.deepEqual([demo.shop.ran.at(-1)?.subject, demo.shop.ran.at(-1)?.clientId], ['people:u_bob', 'refund-bot']);
+    const { claims } = await sub.authorize({ resource: demo.shop.resource, tool: 'list_orders' });
+    assert.deepEqual(claims['cnf'], { jkt: sub.thumbprint });
+    const act = { sub: 'triage-bot', iss: demo.issuer, act: { sub: 'refund-bot', iss: demo.issuer } };
+    assert.deepEqual(claims['act'], act);
+    await assert.rejects(client.callTool({ name: 'create_refund', arguments: refund }), { code: 'ERR_DENIED' });
+    await client.close();
+  });
+
   it('may bring its token in _meta, beside a base token in the header', async () => {
     const agent = refundBot();
     const { meta } = await agent.authorize({ resource: demo.shop.resource, tool: 'list_orders', arguments: { status: 'paid' } });
