@@ -41,7 +41,7 @@ export interface IdentityProviderOptions {
   readonly clients: readonly string[];
 }
 
-const REDIRECT = 'http://127.0.0.1/signed-in';
+export const REDIRECT = 'http://127.0.0.1/signed-in';
 const LIFE_SECONDS = 600;
 
 export async function startIdentityProvider(options: IdentityProviderOptions): Promise<IdentityProvider> {

@@ -1,0 +1,97 @@
+/** Everything an agent's one action needs, started in this process: broker, identity provider, shop. Knows how they are wired, not what is done with them. */
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import { type App, createApp } from '../../src/app.ts';
+import { type Config, parseConfig } from '../../src/config.ts';
+import { createWorld } from '../../src/world.ts';
+import { writeDemoBundle } from './bundle.ts';
+import { type IdentityProvider, startIdentityProvider } from './identity-provider.ts';
+import { type DemoKey, demoKey } from './keys.ts';
+import { type Shop, startShop } from './shop.ts';
+
+export const AGENT_IDS = ['refund-bot', 'triage-bot', 'nightly-report'] as const;
+export type AgentId = (typeof AGENT_IDS)[number];
+export interface Stage {
+  readonly app: App;
+  readonly config: Config;
+  readonly people: IdentityProvider;
+  readonly shop: Shop;
+  readonly agents: Readonly<Record<AgentId, DemoKey>>;
+  /** The bundle in force: a copy of the sample with this run's keys. */
+  readonly policies: string;
+  readonly ledger: string;
+  close(): Promise<void>;
+}
+export interface StageOptions {
+  /** Everything that is written goes here. */
+  readonly folder: string;
+  readonly log: Logger;
+  /** 0 or absent: any free port. */
+  readonly ports?: { readonly broker?: number; readonly people?: number; readonly shop?: number };
+}
+
+export async function setStage({ folder, log, ports = {} }: StageOptions): Promise<Stage> {
+  const port = ports.broker || (await freePort());
+  const issuer = `http://127.0.0.1:${port}`;
+  const agents = { 'refund-bot': demoKey('refund-bot'), 'triage-bot': demoKey('triage-bot'), 'nightly-report': demoKey('nightly-report') };
+  const serverKey = demoKey('shop');
+  const clientOf = (agent: string): string => `${agent}-app`;
+  const [people, shop] = await Promise.all([
+    startIdentityProvider({ audience: issuer, clients: AGENT_IDS.map(clientOf), ...(ports.people && { port: ports.people }) }),
+    startShop({ issuer, serverKey, ...(ports.shop && { port: ports.shop }) }),
+  ]);
+  const policies = join(folder, 'policies');
+  await writeDemoBundle({
+    from: new URL('../../policies', import.meta.url).pathname,
+    to: policies,
+    resource: shop.resource,
+    agentKeys: Object.fromEntries(AGENT_IDS.map((id) => [id, agents[id].publicJwk])),
+    serverKeys: { shop: serverKey.publicJwk },
+  });
+  const ledger = join(folder, 'countersign.db');
+  const config = parseConfig({
+    issuer,
+    listen: { port },
+    policies,
+    store: { use: 'sqlite', path: ledger },
+    keys: { use: 'local', secret: { file: join(folder, 'key') } },
+    operator: { socket: join(folder, 'operator.sock') },
+    metrics: 'public',
+    issuers: [
+      {
+        use: 'oidc',
+        id: 'people',
+        issuer: people.issuer,
+        vouches: ['person'],
+        clients: Object.fromEntries(AGENT_IDS.map((id) => [id, clientOf(id)])),
+        attributes: { groups: 'groups' },
+      },
+    ],
+  });
+  const app = await createApp(config, { world: createWorld(), log, environment: {} });
+  await app.listen();
+  return {
+    app,
+    config,
+    people,
+    shop,
+    agents,
+    policies,
+    ledger,
+    async close() {
+      await shop.close();
+      await app.close();
+      await people.close();
+    },
+  };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await new Promise((done) => server.once('listening', done));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((done) => server.close(done));
+  return port;
+}
