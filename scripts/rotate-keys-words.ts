@@ -2,8 +2,8 @@
 import type { KeysStatus, StepOutcome } from '../src/operate/keys.ts';
 
 export const DEFAULT_SOCKET = './data/operator.sock';
-/** By npx it runs on the Node of this repository, whichever the machine has. */
-const COMMAND = 'npx node scripts/rotate-keys.ts';
+/** By npm it runs on the Node of this repository, whichever the machine has. */
+const COMMAND = 'npm run rotate-keys --';
 type Step = StepOutcome['step'];
 
 export const timeOf = (at: number): string => new Date(at * 1000).toISOString().replace('T', ' ').replace('.000Z', ' UTC');

@@ -1,8 +1,11 @@
-/** A store with behaviour and no disk: everything the port promises, one process long. */
-import { createHash } from 'node:crypto';
-import { type Batch, type Claim, type Store, type Stored, StoreFault } from '../../src/store/store.ts';
+/** A store with behaviour and no disk: everything the port promises, one process long. It passes the contract suite. */
+import { GENESIS, link } from '../../src/store/chain.ts';
+import { type Batch, type Store, type Stored, StoreFault } from '../../src/store/store.ts';
+import { createFollowers } from '../../src/store/store-sqlite-follow.ts';
+import { type PackedKey, type PackedSum, pack } from '../../src/store/store-sqlite-pack.ts';
 import { lastSecond } from '../../src/store/window.ts';
-import type { Json, JsonObject } from '../../src/wire/json.ts';
+import { canonical } from '../../src/wire/digest.ts';
+import type { Json } from '../../src/wire/json.ts';
 
 export interface MemoryStore extends Store {
   /** From now on every call throws this; undefined heals it. */
@@ -17,26 +20,26 @@ interface Kept {
   readonly version: number;
   readonly value: Json;
   readonly until: number | undefined;
-  readonly terms: ReadonlySet<string>;
+  readonly terms: readonly string[];
 }
 interface Share {
   readonly amount: number;
   readonly at: number;
   readonly until: number | undefined;
 }
-interface Listener {
-  readonly prefix: string;
-  readonly changed: Set<string>;
-  wake: () => void;
+interface Sum {
+  readonly shares: Map<string, Share>;
+  /** Every window it was ever claimed by: a share has gone once it is past all of them. */
+  readonly windows: Set<number>;
 }
 
-/** `now`: epoch seconds, the store's own clock. A key or a share counts through the second of its `until`. */
+/** `now`: epoch seconds, the store's own clock. */
 export function memoryStore(options: { readonly now: () => number }): MemoryStore {
   const keys = new Map<string, Kept>();
-  const sums = new Map<string, Map<string, Share>>();
+  const sums = new Map<string, Sum>();
   const entries: (Stored & { readonly terms: readonly string[] })[] = [];
-  const listeners = new Set<Listener>();
-  let hash = '0'.repeat(64);
+  const followers = createFollowers();
+  let head = GENESIS;
   let fault: StoreFault['what'] | undefined;
   let held: Promise<void> | undefined;
   let closed = false;
@@ -45,39 +48,50 @@ export function memoryStore(options: { readonly now: () => number }): MemoryStor
     if (closed) throw new StoreFault('closed');
     if (fault) throw new StoreFault(fault);
   };
-  const lives = (until: number | undefined, now: number): boolean => until === undefined || now <= until;
   const found = (key: string, now: number): Kept | undefined => {
     const kept = keys.get(key);
-    return kept && lives(kept.until, now) ? kept : undefined;
+    return kept && (kept.until === undefined || now <= kept.until) ? kept : undefined;
   };
-  const total = (sum: string, windowSeconds: number, now: number, but?: string): number => {
+  const total = (name: string, window: number, now: number, but?: string): number => {
     let amount = 0;
-    for (const [id, share] of sums.get(sum) ?? [])
-      if (id !== but && now <= lastSecond(share.at, share.until, windowSeconds)) amount += share.amount;
+    for (const [id, share] of sums.get(name)?.shares ?? []) if (id !== but) amount += counted(share, window, now);
     return amount;
   };
 
-  /** Checks and, where it holds, applies; `undo` takes it back if a later claim of the batch fails. */
-  function apply(claim: Claim, at: number, undo: (() => void)[], changed: Set<string>): boolean {
-    if ('sum' in claim) {
-      if (total(claim.sum, claim.windowSeconds, at, claim.id) + claim.amount > claim.limit) return false;
-      const shares = sums.get(claim.sum) ?? new Map<string, Share>();
-      sums.set(claim.sum, shares);
-      const before = shares.get(claim.id);
-      undo.push(() => (before ? shares.set(claim.id, before) : shares.delete(claim.id)));
-      shares.set(claim.id, { amount: claim.amount, at: before?.at ?? at, until: claim.until });
-      return true;
-    }
-    const { key } = claim;
+  /** What a batch has changed so far, so that all of it can be taken back. */
+  interface Doing {
+    readonly at: number;
+    readonly undo: (() => void)[];
+    readonly changed: Set<string>;
+    /** Shares as they were before the batch: a second window of one sum is judged against these too. */
+    readonly before: Map<string, Share | undefined>;
+  }
+  function setKey(claim: PackedKey, { at, undo, changed }: Doing): boolean {
+    const { key, version, value, until, terms = [] } = claim;
     const stands = found(key, at);
-    if ((stands?.version ?? 0) !== claim.version)
-      return claim.orSame === true && stands !== undefined && text(stands.value) === text(claim.value);
-    if (claim.value === undefined) return true;
-    const before = keys.get(key);
-    undo.push(() => (before ? keys.set(key, before) : keys.delete(key)));
-    const terms = new Set([...(stands?.terms ?? []), ...(claim.terms ?? [])]);
-    keys.set(key, { version: claim.version + 1, value: copy(claim.value), until: claim.until, terms });
+    if ((stands?.version ?? 0) !== version) return claim.same && stands !== undefined && canonical(stands.value) === value;
+    if (value === undefined) return true;
+    const old = keys.get(key);
+    undo.push(() => (old ? keys.set(key, old) : keys.delete(key)));
+    keys.set(key, { version: version + 1, value: JSON.parse(value) as Json, until, terms });
     changed.add(key);
+    return true;
+  }
+  function addSum(claim: PackedSum, { at, undo, before }: Doing): boolean {
+    const { sum: name, id, amount, limit, span, until } = claim;
+    const sum = sums.get(name) ?? { shares: new Map<string, Share>(), windows: new Set<number>() };
+    sums.set(name, sum);
+    sum.windows.add(span);
+    const old = sum.shares.get(id);
+    const own = old && [...sum.windows].some((window) => counted(old, window, at) > 0) ? old : undefined;
+    const label = JSON.stringify([name, id]);
+    if (!before.has(label)) before.set(label, own);
+    const share = { amount, at: own?.at ?? at, until };
+    const raises = counted(share, span, at) > counted(before.get(label), span, at);
+    if (raises && !(Number.isFinite(amount) && total(name, span, at, id) + amount <= limit)) return false;
+    undo.push(() => (old ? sum.shares.set(id, old) : sum.shares.delete(id)));
+    if (amount === 0) sum.shares.delete(id);
+    else sum.shares.set(id, share);
     return true;
   }
 
@@ -93,27 +107,22 @@ export function memoryStore(options: { readonly now: () => number }): MemoryStor
 
     async commit<R extends string>(batch: Batch<R>): Promise<R | undefined> {
       check();
-      await held;
-      check();
-      if (options.now() > batch.notAfter) throw new StoreFault('deadline');
-      const undo: (() => void)[] = [];
-      const changed = new Set<string>();
-      for (const claim of batch.claims) {
-        if (apply(claim, batch.at, undo, changed)) continue;
-        for (const back of undo.reverse()) back();
-        return claim.else;
+      const packed = pack(batch);
+      if (held) await held;
+      if (fault) throw new StoreFault(fault);
+      if (options.now() > packed.notAfter) throw new StoreFault('deadline');
+      const doing: Doing = { at: packed.at, undo: [], changed: new Set(), before: new Map() };
+      for (const [i, claim] of packed.claims.entries()) {
+        if ('sum' in claim ? addSum(claim, doing) : setKey(claim, doing)) continue;
+        for (const back of doing.undo.reverse()) back();
+        return batch.claims[i]?.else;
       }
-      for (const { body, terms } of batch.entries) {
-        hash = createHash('sha256')
-          .update(hash + text(body))
-          .digest('hex');
+      for (const { body, terms } of packed.entries) {
+        head = link(head, body);
         const key = `entry/${String(entries.length + 1).padStart(16, '0')}`;
-        entries.push({ key, version: 1, value: copy(body) as JsonObject, hash, terms });
+        entries.push({ key, version: 1, value: JSON.parse(body) as Json, hash: head, terms });
       }
-      for (const listener of listeners) {
-        for (const key of changed) if (key.startsWith(listener.prefix)) listener.changed.add(key);
-        listener.wake();
-      }
+      followers.tell(doing.changed);
       return undefined;
     },
 
@@ -123,7 +132,7 @@ export function memoryStore(options: { readonly now: () => number }): MemoryStor
       return {
         found: names.map((name) => {
           const kept = found(name, now);
-          return kept && { version: kept.version, value: copy(kept.value) };
+          return kept && { version: kept.version, value: structuredClone(kept.value) };
         }),
         sums: queries.map(({ sum, windowSeconds }) => total(sum, windowSeconds, now)),
       };
@@ -132,60 +141,26 @@ export function memoryStore(options: { readonly now: () => number }): MemoryStor
     async scan({ term, after, limit, newestFirst = false }) {
       check();
       const now = options.now();
-      const kept = [...keys]
-        .filter(([, one]) => one.terms.has(term) && lives(one.until, now))
-        .map(([key, one]): Stored => ({ key, version: one.version, value: copy(one.value) }));
-      const told = entries
-        .filter((entry) => term === 'entry' || entry.terms.includes(term))
-        .map(
-          ({ key, version, value, hash: link }): Stored => ({
-            key,
-            version,
-            value: copy(value),
-            ...(link !== undefined && { hash: link }),
-          }),
-        );
-      const rows = [...kept, ...told].sort((a, b) => (a.key < b.key ? -1 : 1));
+      const rows: Stored[] = [];
+      for (const [key, { terms, version, value }] of keys) if (terms.includes(term) && found(key, now)) rows.push({ key, version, value });
+      for (const { terms, ...entry } of entries) if (term === 'entry' || terms.includes(term)) rows.push(entry);
+      rows.sort((a, b) => (a.key < b.key ? -1 : 1));
       if (newestFirst) rows.reverse();
-      return rows.filter((row) => after === undefined || (newestFirst ? row.key < after : row.key > after)).slice(0, limit);
+      const rest = rows.filter((row) => after === undefined || (newestFirst ? row.key < after : row.key > after));
+      return structuredClone(rest.slice(0, limit));
     },
 
-    async *follow(prefix, signal) {
+    follow(prefix, signal) {
       check();
-      const listener: Listener = { prefix, changed: new Set(), wake: () => undefined };
-      listeners.add(listener);
-      const wake = (): void => listener.wake();
-      signal.addEventListener('abort', wake);
-      try {
-        while (!signal.aborted) {
-          check();
-          const names = [...listener.changed];
-          listener.changed.clear();
-          yield* names;
-          if (listener.changed.size === 0 && !signal.aborted)
-            await new Promise<void>((resolve) => {
-              listener.wake = resolve;
-            });
-        }
-      } finally {
-        signal.removeEventListener('abort', wake);
-        listeners.delete(listener);
-      }
+      return followers.follow(prefix, signal);
     },
 
     async close() {
       closed = true;
-      for (const listener of listeners) listener.wake();
+      followers.end();
     },
   };
 }
 
-/** Equal values have one text, whatever the order of their members. */
-const text = (value: Json | undefined): string =>
-  JSON.stringify(value, (_, part: unknown) =>
-    typeof part === 'object' && part !== null && !Array.isArray(part)
-      ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : part,
-  );
-/** As through a disk: nobody holds a reference into the store. */
-const copy = <T extends Json>(value: T): T => JSON.parse(JSON.stringify(value)) as T;
+const counted = (share: Share | undefined, window: number, now: number): number =>
+  share && lastSecond(share.at, share.until, window) >= now ? share.amount : 0;

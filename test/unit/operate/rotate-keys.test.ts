@@ -59,7 +59,7 @@ test('step by step, in words', async () => {
       'KEY                          ALG    STATE    SINCE                    WHAT IS NEXT',
       `${first.kid}  ES256  current  2026-11-20 12:00:00 UTC  signs`,
       '',
-      `Next: npx node scripts/rotate-keys.ts rotate --wait --socket ${room.socket}   when the keys shall change`,
+      `Next: npm run rotate-keys -- rotate --wait --socket ${room.socket}   when the keys shall change`,
       '',
     ].join('\n'),
   );
