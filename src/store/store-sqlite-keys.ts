@@ -6,7 +6,7 @@ import type { Change, Recent, RecentKeys } from './store-sqlite-recent.ts';
 const SOON = 900;
 const SMALL = 1024;
 /** Beyond so many, new ones go to the table: memory stays bounded whatever the load. */
-const MOST_RECENT = 400_000;
+const MOST_RECENT = 200_000;
 
 interface Row {
   readonly version: number;

@@ -10,7 +10,7 @@ import { Sums } from './store-sqlite-sums.ts';
 /** What has ended stays this long, so that a clock that steps back finds it. Seconds. */
 const GRACE = 60;
 /** The write-ahead log is moved into the file when it has grown to so many bytes. */
-const LOG_BYTES = 4 * 1024 * 1024;
+const LOG_BYTES = 16 * 1024 * 1024;
 
 export interface Writer {
   /** One transaction: each batch is decided on what the ones before it left, and has an outcome of its own. Never throws. */

@@ -7,8 +7,9 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import type { Worker } from 'node:worker_threads';
 import { verifyLedger } from '../../../scripts/verify-ledger.ts';
-import { StoreRefused } from '../../../src/store/store.ts';
+import { StoreFault, StoreRefused } from '../../../src/store/store.ts';
 import { sqliteStore } from '../../../src/store/store-sqlite.ts';
 
 const CHILD = fileURLToPath(new URL('./child.ts', import.meta.url));
@@ -98,5 +99,38 @@ describe('a store whose process dies', () => {
     assert.equal(faults.filter((line) => line === 'poisoned true').length, 64);
     assert.equal(faults.at(-1), 'closed');
     await everyAnswerIsThere(path, answered);
+  });
+
+  it('answers with a fault when its writer thread dies, and opens again', async () => {
+    const path = join(folder, 'thread.db');
+    const writers: Worker[] = [];
+    const meet = (worker: Worker): number => writers.push(worker);
+    process.once('worker', meet);
+    const store = await sqliteStore({ path, now: () => 1_000 });
+    const commit = (key: string) =>
+      store.commit({
+        at: 1_000,
+        notAfter: 1_000,
+        claims: [{ key, version: 0, value: 1, else: 'taken' }],
+        entries: [{ body: {}, terms: [] }],
+      });
+    assert.equal(await commit('before'), undefined);
+    const dying = Promise.allSettled(Array.from({ length: 2_000 }, (_, i) => commit(`${i}`)));
+    await writers[0]?.terminate();
+    const isPoisoned = (fault: unknown): boolean => fault instanceof StoreFault && fault.what === 'poisoned';
+    const answered = (await dying).flatMap((outcome, i) => {
+      if (outcome.status === 'rejected') assert.ok(isPoisoned(outcome.reason), String(outcome.reason));
+      return outcome.status === 'fulfilled' ? [`${i}`] : [];
+    });
+    assert.ok(answered.length < 2_000);
+    assert.equal(store.poisoned, true);
+    await assert.rejects(commit('after'), isPoisoned);
+    await assert.rejects(sqliteStore({ path }), (fault) => fault instanceof StoreRefused && fault.code === 'locked');
+    await store.close();
+    const again = await sqliteStore({ path });
+    const { found } = await again.look([...answered, 'before', 'after']);
+    assert.equal(found.at(-1), undefined);
+    assert.ok(found.slice(0, -1).every((held) => held?.version === 1));
+    await again.close();
   });
 });

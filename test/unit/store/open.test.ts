@@ -44,7 +44,7 @@ const write = (store: SqliteStore, n: number) =>
 async function filled(count: number): Promise<string> {
   const path = place();
   const store = await sqliteStore({ path, now: () => T });
-  for (let n = 1; n <= count; n++) await write(store, n);
+  await Promise.all(Array.from({ length: count }, (_, i) => write(store, i + 1)));
   await store.close();
   return path;
 }
