@@ -6,7 +6,7 @@ import { digestFile, isBundleFile, MANIFEST, parseManifest } from './manifest.ts
 
 const MAX_FILE_BYTES = 1_048_576;
 const MAX_FILES = 10_000;
-const ABSENT: Problem = { file: '.', text: 'the bundle folder is not there', hint: '`policies` in the configuration names it' };
+const ABSENT: Problem = { file: '.', text: 'the bundle folder is not there', hint: '`policies:` in the configuration names it' };
 
 /**
  * Every file of the manifest, each with exactly its digest, and no file beside them that could have decided something. One wrong byte
@@ -14,8 +14,7 @@ const ABSENT: Problem = { file: '.', text: 'the bundle folder is not there', hin
  */
 export async function readFolder(folder: string): Promise<Result<Files, readonly Problem[]>> {
   const root = await realpath(folder).catch(() => undefined);
-  if (root === undefined)
-    return no([{ file: '.', text: 'the bundle folder is not there', hint: 'policies: in the configuration names it' }]);
+  if (root === undefined) return no([ABSENT]);
   const manifest = await readText(root, MANIFEST);
   if (!manifest.ok) return no([{ file: MANIFEST, text: manifest.error, hint: 'npm run policies -- --write makes it' }]);
   const digests = parseManifest(manifest.value.text);

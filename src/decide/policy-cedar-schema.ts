@@ -3,7 +3,7 @@ import type { Problem, Sources } from '../bundle/bundle.ts';
 import { didYouMean } from '../bundle/nearest.ts';
 import { SCOPE_LIST } from '../wire/oauth.ts';
 import { DATETIME, type Fields, LONG, record, type Shape, STRING, sameShape, shapeOfArguments, toCedar } from './policy-cedar-shape.ts';
-import { problemOf } from './policy-cedar-source.ts';
+import { plain, problemOf } from './policy-cedar-source.ts';
 
 /** Who can be a principal, and what is known of each. People's and services' attributes are the schema's own: their issuers bring them. */
 export const AGENT_SHAPE = record({ name: STRING, owner: STRING, 'sponsor?': STRING });
@@ -62,7 +62,7 @@ export function readSchema(sources: Pick<Sources, 'schema' | 'servers'>, problem
       problems.push({
         file,
         text: 'Cedar takes neither this id nor these names',
-        hint: alone.errors[0]?.message ?? 'the id may be a word of its language',
+        hint: plain(alone.errors[0]?.message ?? ''),
       });
     }
   }

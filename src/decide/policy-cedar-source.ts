@@ -105,5 +105,8 @@ export function problemOf(source: Source, error: DetailedError): Problem {
     ...(hint && { hint: plain(hint) }),
   };
 }
-const plain = (text: string): string =>
-  text.replace(/^for policy `[^`]*`, /, '').replace(/^failed to parse (policy|schema) from string: (error parsing schema: )?/, '');
+export const plain = (text: string): string =>
+  text
+    .replace(/^for policy `[^`]*`, /, '')
+    .replace(/^failed to parse (policy|schema) from (string|JSON): /, '')
+    .replace(/^error parsing schema: /, '');
