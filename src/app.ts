@@ -53,11 +53,28 @@ export interface Edge {
 
 /** Errors at start: ConfigError, StoreRefused. Nothing is written before the configuration, the bundle and the key file are good. */
 export async function createApp(config: Config, edge: Edge): Promise<App> {
+  const held: Held[] = [];
+  try {
+    return await compose(config, edge, held);
+  } catch (fault) {
+    await letGo(held);
+    throw fault;
+  }
+}
+/** What must be given back, latest first: when the broker stops, and when it cannot start. */
+type Held = () => void | Promise<void>;
+async function letGo(held: readonly Held[]): Promise<void> {
+  for (const release of held.toReversed()) await release();
+}
+
+async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
   const { world, log } = edge;
   const bundles = await folderBundles({ folder: config.policies, engine: cedarEngine(), onReport: (report) => void reported(report) });
+  held.push(() => bundles.close());
   const secret = openSecret(secretSource(config, edge), { create: !existsSync(config.store.path) });
   mkdirSync(dirname(config.store.path), { recursive: true, mode: 0o700 });
   const store = await openStore(config);
+  held.push(() => store.close());
   const meter = meters({ bundlePolicies: () => bundles.current().policy.size, bundleDegraded: () => !bundles.report().ok });
   const faulted = (fault: unknown): void => {
     meter.fault();
@@ -77,6 +94,7 @@ export async function createApp(config: Config, edge: Edge): Promise<App> {
     timing: { maxAgeSeconds, maxTokenSeconds: MAX_TOKEN_SECONDS, skewSeconds: SKEW_SECONDS },
     world,
   });
+  held.push(() => signer.close());
   const keys = createKeys({ keeper: signer, record, world });
   const begun = await keys.begin();
   if (!begun.ok) throw new ConfigError(['keys: the first signing keys could not be made; another broker may be starting on this store']);
@@ -146,9 +164,7 @@ export async function createApp(config: Config, edge: Edge): Promise<App> {
       closing = true;
       await server.close();
       await local.close();
-      bundles.close();
-      signer.close();
-      await store.close();
+      await letGo(held);
     },
   };
 }

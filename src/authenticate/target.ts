@@ -13,9 +13,12 @@ export function noteTarget(request: ExchangeRequest, draft: Draft): void {
   draft.note({ credential: kind, ...(resource.length <= MAX_RESOURCE && resource.isWellFormed() && { resource }) });
 }
 
-/** A base token: no details, and a scope that asks for the list. Other scopes are dropped (wire.md §3). */
+/**
+ * A base token: no details, and a scope that asks for the list, as the default does where none is named (RFC 6749 §3.3: stock MCP clients
+ * name none). Other scopes are dropped (wire.md §3).
+ */
 export const asksForList = (request: ExchangeRequest): boolean =>
-  request.details === undefined && (request.scope ?? '').split(' ').includes(SCOPE_LIST);
+  request.details === undefined && (request.scope ?? SCOPE_LIST).split(' ').includes(SCOPE_LIST);
 
 /**
  * Details, tool and strict arguments (wire.md §3, §4); notes each as it is learnt. Errors: `details_bad`, `tool_unknown`, `arguments_bad`

@@ -47,14 +47,12 @@ export function createOperatorServer(
 function refusal(reply: FastifyReply, no: Refusal): FastifyReply {
   const { status, error, text } = toWire(no.reason);
   const { detail, decision } = no;
-  return reply
-    .code(status)
-    .send({
-      error,
-      error_description: text,
-      ...(detail !== undefined && { detail }),
-      ...(decision !== undefined && { decision_id: decision }),
-    });
+  return reply.code(status).send({
+    error,
+    error_description: text,
+    ...(detail !== undefined && { detail }),
+    ...(decision !== undefined && { decision_id: decision }),
+  });
 }
 
 /** Listens 0600 from the first moment on. A socket left by a killed broker is removed; a living one is refused. */

@@ -2,8 +2,10 @@
 import swagger from '@fastify/swagger';
 import { type FastifyInstance, fastify } from 'fastify';
 import type { Exchange } from '../broker.ts';
+import { Unavailable } from '../errors.ts';
 import type { Signer } from '../keys/signer.ts';
 import type { Settle } from '../settle.ts';
+import { StoreFault } from '../store/store.ts';
 import { FORM, JSON_TYPE, JWT } from './documents.ts';
 import { type Health, healthEndpoints, type Metrics, metricsEndpoint } from './health.ts';
 import { metadataEndpoints } from './metadata.ts';
@@ -106,6 +108,9 @@ export function bare(parts: Pick<ServerParts, 'onRefused' | 'onFault'>): Fastify
     if (status === 415) return reply.code(415).send(plain('invalid_request', 'This media type is not read here.'));
     if (status === 503)
       return reply.code(503).header('retry-after', '1').send(plain('temporarily_unavailable', 'This broker is stopping.'));
+    if (fault instanceof Unavailable || fault instanceof StoreFault) {
+      return reply.code(503).header('retry-after', '2').send(plain('temporarily_unavailable', 'The broker cannot answer safely now.'));
+    }
     if (status >= 400 && status < 500) return reply.code(400).send(plain('invalid_request', 'The request could not be read.'));
     parts.onFault(fault);
     return reply.code(500).send(plain('server_error', 'The broker failed.'));

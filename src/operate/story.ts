@@ -25,6 +25,7 @@ export function tell(story: readonly Told[]): readonly string[] {
 }
 
 function sentence(e: Entry): string {
+  if (e.by !== undefined && e.client === undefined) return byOperator(e);
   const who = e.client === undefined ? 'Somebody who did not prove who they are' : `${chain(e)}${e.owner ? ` (owner ${e.owner})` : ''}`;
   const whom = e.subject === undefined ? '' : e.subject === e.client ? ' for itself' : ` for ${e.subject}`;
   const what = e.tool
@@ -56,6 +57,12 @@ function sentence(e: Entry): string {
     default:
       return `${e.kind}: ${e.detail ?? e.reason ?? ''}${e.by ? ` by ${e.by}` : ''}`;
   }
+}
+/** What people did to the broker: keys, bundles, what they were refused. */
+function byOperator(e: Entry): string {
+  if (e.kind === 'bundle') return `${e.by} brought bundle ${e.bundle?.slice(0, 12) ?? ''}… into force.`;
+  const what = e.detail ?? e.reason ?? '';
+  return e.kind === 'refused' ? `${e.by} asked for ${e.request}: refused, ${what}.` : `${e.by}: ${e.request}, ${what}.`;
 }
 const chain = (e: Entry): string => (e.actors && e.actors.length > 1 ? e.actors.join(', delegated by ') : (e.client ?? ''));
 const time = (at: number | undefined): string => (at === undefined ? 'its end' : new Date(at * 1000).toISOString());

@@ -37,7 +37,7 @@ describe('a stock client', () => {
     // v1 takes the scope from its own settings alone, whatever the server's documents say.
     const client = new ClientV1(about);
     const transport = new TransportV1(new URL(demo.shop.resource), {
-      authProvider: new ProviderV1({ ...credentials(), scope: 'tool:list' }),
+      authProvider: new ProviderV1(credentials()),
     });
     await client.connect(transport as Parameters<ClientV1['connect']>[0]);
     assert.equal((await client.listTools()).tools.length, 3);

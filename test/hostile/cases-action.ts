@@ -165,14 +165,6 @@ export const actionCases: readonly Case[] = [
     reason: 'approval_needed',
   },
   {
-    name: 'neither details nor a scope',
-    asking: () => ({ details: null }),
-    status: 400,
-    error: 'invalid_request',
-    reason: 'request_malformed',
-    detail: 'authorization_details',
-  },
-  {
     name: 'the scope of a tool without details',
     asking: () => ({ details: null, form: { scope: 'tool:create_refund' } }),
     status: 400,
