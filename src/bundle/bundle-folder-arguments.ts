@@ -1,7 +1,7 @@
 import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js';
 import { isObject, type Json, type JsonObject } from '../wire/json.ts';
 import { no, ok, type Result } from '../wire/result.ts';
-import type { ArgumentRules } from './compile.ts';
+import type { ArgumentRules } from './formats.ts';
 
 // `ownProperties`: else `required: ["toString"]` is satisfied by every object. No coercion anywhere: the tool would run another value.
 const shared = { allowUnionTypes: true, strictRequired: false, validateFormats: false, ownProperties: true, logger: false } as const;

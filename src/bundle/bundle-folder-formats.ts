@@ -3,7 +3,7 @@ import { TOOL_NAME } from '../wire/details.ts';
 import type { JsonObject } from '../wire/json.ts';
 import { compileArguments } from './bundle-folder-arguments.ts';
 import { readYaml } from './bundle-folder-yaml.ts';
-import type { AgentsFile, Formats, IdentityEntry, ServerFile } from './compile.ts';
+import type { AgentsFile, Formats, IdentityEntry, ServerFile } from './formats.ts';
 
 const text = z.string().trim().min(1, 'must not be empty').max(1_000);
 /** `<issuer id>:<sub>`, as a minted token names a principal (wire.md §2). */

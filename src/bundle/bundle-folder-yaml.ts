@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import { flawOf, type Json } from '../wire/json.ts';
 import { no, ok, type Result } from '../wire/result.ts';
 import type { Problem } from './bundle.ts';
-import type { Read } from './compile.ts';
+import type { Read } from './formats.ts';
 import { didYouMean } from './nearest.ts';
 
 type Path = readonly PropertyKey[];

@@ -1,4 +1,4 @@
-import { checkParseSchema, type Schema, type SchemaJson, schemaToJsonWithResolvedTypes } from '@cedar-policy/cedar-wasm/nodejs';
+import { checkParseSchema, type SchemaJson, schemaToJsonWithResolvedTypes } from '@cedar-policy/cedar-wasm/nodejs';
 import type { Problem, Sources } from '../bundle/bundle.ts';
 import { didYouMean } from '../bundle/nearest.ts';
 import { SCOPE_LIST } from '../wire/oauth.ts';
@@ -13,7 +13,7 @@ const PRINCIPALS = ['Person', 'Service', 'Agent', 'Actor'];
 
 export interface Typed {
   /** For the validator alone. */
-  readonly schema: Schema;
+  readonly schema: SchemaJson<string>;
   readonly person: Fields;
   readonly service: Fields;
   /** Of each tool that has visible arguments, by server and tool. */

@@ -1,3 +1,4 @@
+import { setImmediate as breathe } from 'node:timers/promises';
 import { type DetailedError, policySetTextToParts, policyToJson } from '@cedar-policy/cedar-wasm/nodejs';
 import type { Problem } from '../bundle/bundle.ts';
 import { type Meaning, readAnnotations } from './policy-cedar-annotations.ts';
@@ -24,11 +25,13 @@ export interface Source {
  * The policies of one file. `@id` is not Cedar's policy id (that is the position): the text is cut here, so that every policy keeps its
  * place in the file, and each piece must be one whole policy to Cedar.
  */
-export function readPolicies(file: string, text: string, problems: Problem[]): Rule[] {
+export async function readPolicies(file: string, text: string, problems: Problem[]): Promise<Rule[]> {
   const pieces = cut(file, text);
   const rules: Rule[] = [];
   const before = problems.length;
-  for (const source of pieces) {
+  for (const [index, source] of pieces.entries()) {
+    // Exchanges go on meanwhile.
+    if (index % 20 === 19) await breathe();
     const rule = readPolicy(source, problems);
     if (rule) rules.push(rule);
   }

@@ -1,4 +1,4 @@
-import { statefulIsAuthorized, type ValidationError, validate } from '@cedar-policy/cedar-wasm/nodejs';
+import { statefulIsAuthorized } from '@cedar-policy/cedar-wasm/nodejs';
 import type { Engine, Problem } from '../bundle/bundle.ts';
 import type { Demand, Policy, Question, Verdict } from '../model.ts';
 import { no, ok } from '../wire/result.ts';
@@ -6,7 +6,8 @@ import { createSlots, type Index, indexRules, type Slots } from './policy-cedar-
 import { toCall } from './policy-cedar-request.ts';
 import { readSchema, type Typed } from './policy-cedar-schema.ts';
 import { Unfit } from './policy-cedar-shape.ts';
-import { problemOf, type Rule, readPolicies } from './policy-cedar-source.ts';
+import { type Rule, readPolicies } from './policy-cedar-source.ts';
+import { refuseTwins, unique, validateRules } from './policy-cedar-validate.ts';
 
 /** Cedar's names for parsed policies belong to the process, whatever engines there are. */
 const processSlots = createSlots();
@@ -18,9 +19,10 @@ export function cedarEngine(options: { readonly slots?: Slots } = {}): Engine {
     const problems: Problem[] = [];
     const warnings: Problem[] = [];
     const typed = readSchema(sources, problems, warnings);
-    const rules = sources.policies.flatMap(({ file, text }) => readPolicies(file, text, problems));
+    const rules: Rule[] = [];
+    for (const { file, text } of sources.policies) rules.push(...(await readPolicies(file, text, problems)));
     refuseTwins(rules, problems);
-    if (typed) validateRules(typed, rules, problems, warnings);
+    if (typed) await validateRules(typed, rules, problems, warnings);
     if (!typed || problems.length > 0) return no(unique(problems));
     slots.forget();
     return ok({ policy: cedarPolicy({ typed, rules, slots }), warnings: unique(warnings) });
@@ -108,35 +110,3 @@ function strictest(demands: readonly Demand[]): Demand | undefined {
     ttlSeconds: Math.min(...demands.map((demand) => demand.ttlSeconds)),
   };
 }
-
-function refuseTwins(rules: readonly Rule[], problems: Problem[]): void {
-  const first = new Map<string, Rule>();
-  for (const rule of rules) {
-    const twin = first.get(rule.id);
-    if (!twin) first.set(rule.id, rule);
-    else {
-      const { file, line } = rule.source;
-      problems.push({ file, line, text: `@id ${rule.id} stands twice`, hint: `first at ${twin.source.file}:${twin.source.line}` });
-    }
-  }
-}
-function validateRules(typed: Typed, rules: readonly Rule[], problems: Problem[], warnings: Problem[]): void {
-  const byId = new Map(rules.map((rule) => [rule.id, rule]));
-  const texts = Object.fromEntries([...byId].map(([id, rule]) => [id, rule.text]));
-  const answer = validate({ schema: typed.schema, policies: { staticPolicies: texts }, validationSettings: { mode: 'strict' } });
-  if (answer.type !== 'success') {
-    problems.push({ file: '*.cedar', text: 'Cedar cannot validate the policies', hint: answer.errors[0]?.message ?? '' });
-    return;
-  }
-  const place = ({ policyId, error }: ValidationError): Problem => {
-    const rule = byId.get(policyId);
-    return rule ? problemOf(rule.source, error) : { file: '*.cedar', text: error.message };
-  };
-  problems.push(...answer.validationErrors.map(place));
-  for (const warning of answer.validationWarnings) {
-    // A forbid that can never hold protects nobody: whoever wrote it believes otherwise.
-    (byId.get(warning.policyId)?.effect === 'forbid' ? problems : warnings).push(place(warning));
-  }
-}
-/** One offence, found once per action that the policy applies to, is told once. */
-const unique = (problems: readonly Problem[]): readonly Problem[] => [...new Map(problems.map((p) => [JSON.stringify(p), p])).values()];

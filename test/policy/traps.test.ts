@@ -142,6 +142,14 @@ describe('what this broker says', async () => {
       'allow p',
     ],
     ['the clock is the exchange’s', permit('p', scope, 'context.now == datetime("2026-11-20T12:00:00Z")'), {}, 'allow p'],
+    [
+      'a record read whole by one rule and in part by another',
+      permit('whole', scope, 'context.subject == {id: "people:u_alice", kind: "person", issuer: "people"}') +
+        permit('part', scope, 'context.subject.kind == "person"') +
+        permit('there', scope, 'context has subject'),
+      {},
+      'allow part there whole',
+    ],
     ['hidden arguments are judged by nobody', ALL, { tool: 'secret' }, 'allow all'],
     ['a base token has no arguments', ALL, { tool: 'tool:list' }, 'allow all'],
   ];
