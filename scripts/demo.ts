@@ -48,14 +48,19 @@ try {
   const purpose = 'refund duplicate charge, ticket 4711';
   await client.connect(new StreamableHTTPClientTransport(new URL(resource), { fetch: agent.fetchWith({ purpose: () => purpose }) }));
   const refund = { payment_id: 'pay_8Qx2', amount_minor: 4250, currency: 'EUR' };
-  wire.take();
+  for (const exchange of wire
+    .take()
+    .filter(({ method }) => method === 'POST')
+    .slice(0, 3))
+    tell.exchange(fold(exchange));
+  tell.say('The client is connected with a base token: it opens the listing, and no tool at all.');
 
   tell.step('Bob asks his agent to refund a duplicate charge');
   tell.say(
     'The agent calls the tool as any MCP client does. Underneath, countersign/agent says what is about to happen and gets a token for exactly that.',
   );
   const result = await client.callTool({ name: 'create_refund', arguments: refund });
-  const seen = wire.take();
+  const seen = wire.take().filter(({ method }) => method === 'POST');
   for (const exchange of seen) tell.exchange(fold(exchange));
   const used = tokenOf(seen);
   const claims = payloadOf(used);
@@ -125,8 +130,11 @@ try {
   tell.step('What the ledger says');
   await shop.receipts.flush();
   const { words } = await explainOffline(stage.ledger, String(claims['txn']));
-  for (const line of words) tell.say(line);
-  tell.check('one story, from request to receipt', words.length === 2 && words.some((line) => line.includes('done')));
+  tell.quote(words);
+  tell.check(
+    'one story, from request to receipt',
+    words.filter((line) => line.startsWith('#')).length === 2 && words.some((line) => line.includes('the tool server says: done')),
+  );
   const verified = await verifyLedger(stage.ledger);
   tell.check(`all ${verified.count} entries hold together, grants and refusals alike`, verified.ok);
 

@@ -4,6 +4,8 @@ import { styleText } from 'node:util';
 export interface Narrator {
   step(title: string): void;
   say(text: string): void;
+  /** Somebody else's lines, as they are. */
+  quote(lines: readonly string[]): void;
   /** One HTTP exchange, folded to what matters. */
   exchange(folded: Folded): void;
   /** Aligned `name  value  gloss` lines. */
@@ -34,6 +36,7 @@ export function narrator(options: { readonly json: boolean; readonly write?: (li
         line({ type: 'step', title });
       },
       say: (text) => line({ type: 'say', text }),
+      quote: (lines) => line({ type: 'quote', lines }),
       exchange: (folded) => line({ type: 'exchange', ...folded }),
       facts: (title, rows) => line({ type: 'facts', title, facts: Object.fromEntries(rows.map(([name, value]) => [name, value])) }),
       check: (text, holds) => {
@@ -49,13 +52,16 @@ export function narrator(options: { readonly json: boolean; readonly write?: (li
     failures,
     step: (title) => write(`\n${bold(`${++step}  ${title}`)}\n`),
     say: (text) => write(wrap(text, 3)),
+    quote: (lines) => {
+      for (const text of lines) write(`     ${dim(text)}`);
+    },
     exchange: ({ request, sent = [], status, answer }) => {
       write(`   ${styleText('cyan', '→')} ${request}`);
       for (const text of sent) write(`     ${dim(text)}`);
       write(`   ${styleText(status < 400 ? 'green' : 'yellow', `← ${status}`)} ${answer}`);
     },
     facts: (title, rows) => {
-      write(`\n     ${dim(title)}`);
+      write(`     ${dim(title)}`);
       const [names, values] = [0, 1].map((i) => Math.max(...rows.map((row) => (row[i] ?? '').length)));
       for (const [name, value, gloss] of rows)
         write(

@@ -19,50 +19,67 @@ export async function findStory(store: Pick<Store, 'scan'>, id: string): Promise
     .map((row) => ({ seq: Number(row.key.slice('entry/'.length)), hash: row.hash ?? '', entry: fromBody(row.value as JsonObject) }));
 }
 
-/** The story in words, a line an entry; every word of it stands in the ledger. */
+/** The story in words, a block an entry: who, for whom, what, why, by which rule, with what result. Every word of it stands in the ledger. */
 export function tell(story: readonly Told[]): readonly string[] {
-  return story.map(({ seq, entry }) => `${new Date(entry.at * 1000).toISOString()}  #${seq}  ${sentence(entry)}`);
+  return story.flatMap(({ seq, entry }) => {
+    const rows = entry.by !== undefined && entry.client === undefined ? byOperator(entry) : byClient(entry);
+    const width = Math.max(...rows.map(([name]) => name.length));
+    return [`#${seq}  ${time(entry.at)}  ${headline(entry)}`, ...rows.map(([name, text]) => `    ${name.padEnd(width)}  ${text}`)];
+  });
 }
 
-function sentence(e: Entry): string {
-  if (e.by !== undefined && e.client === undefined) return byOperator(e);
-  const who = e.client === undefined ? 'Somebody who did not prove who they are' : `${chain(e)}${e.owner ? ` (owner ${e.owner})` : ''}`;
-  const whom = e.subject === undefined ? '' : e.subject === e.client ? ' for itself' : ` for ${e.subject}`;
-  const what = e.tool
-    ? `${e.tool} at ${e.resource ?? 'an unknown server'}`
-    : e.resource
-      ? `a look at the tools of ${e.resource}`
-      : 'a credential';
-  const why = e.purpose ? ` — purpose, as the agent put it: “${e.purpose}”` : '';
-  const args = e.recorded
-    ? ` with ${Object.entries(e.recorded)
-        .map(([k, v]) => `${k}=${JSON.stringify(v)}`)
-        .join(', ')}`
-    : '';
-  const rule = e.policies?.length ? ` by ${e.policies.join(' and ')}` : '';
-  const bundle = e.bundle ? ` (bundle ${e.bundle.slice(0, 12)}…)` : '';
+type Row = readonly [string, string];
+function headline(e: Entry): string {
   switch (e.kind) {
     case 'minted':
-      return `${who} asked for ${what}${args}${whom}${why}. ${e.again ? 'Asked before: the same token was signed again' : 'Allowed'}${rule}${bundle}; token ${e.jti}, action ${e.txn}, good until ${time(e.exp)}.`;
+      return e.again ? 'granted again, under the same Idempotency-Key' : 'granted';
     case 'refused':
-      return `${who} asked for ${what}${args}${whom}${why}. Refused: ${e.code ?? e.reason}${e.detail ? ` (${e.detail})` : ''}${rule}${bundle}.`;
+      return `refused: ${e.code ?? e.reason}`;
     case 'faulted':
-      return `${who} asked for ${what}${whom}. Not answered: ${e.reason}${e.detail ? ` (${e.detail})` : ''}.`;
+      return `not answered: ${e.reason}`;
     case 'receipt':
-      return `The tool server ${e.client ?? ''} says of ${e.txn}: ${e.outcome}${args}.`;
-    case 'revoked':
-      return `${e.by ?? who} revoked token ${e.jti}.`;
+      return `the tool server says: ${e.outcome}`;
     case 'intent':
-      return `${who} was allowed ${what}${whom}${rule}; the credential was asked for elsewhere.`;
+      return 'allowed; the credential is being asked for elsewhere';
     default:
-      return `${e.kind}: ${e.detail ?? e.reason ?? ''}${e.by ? ` by ${e.by}` : ''}`;
+      return e.kind;
   }
 }
-/** What people did to the broker: keys, bundles, what they were refused. */
-function byOperator(e: Entry): string {
-  if (e.kind === 'bundle') return `${e.by} brought bundle ${e.bundle?.slice(0, 12) ?? ''}… into force.`;
-  const what = e.detail ?? e.reason ?? '';
-  return e.kind === 'refused' ? `${e.by} asked for ${e.request}: refused, ${what}.` : `${e.by}: ${e.request}, ${what}.`;
+function byClient(e: Entry): readonly Row[] {
+  const rows: Row[] = [];
+  const add = (name: string, text: string | undefined | false): void => {
+    if (text) rows.push([name, text]);
+  };
+  const chain = e.actors && e.actors.length > 1 ? e.actors.join(', delegated by ') : e.client;
+  add(
+    'who',
+    chain === undefined
+      ? 'somebody who did not prove who they are'
+      : `${chain}${e.owner && e.kind !== 'receipt' ? `, owned by ${e.owner}` : ''}`,
+  );
+  add('for', e.subject === e.client ? e.subject && 'itself' : e.subject);
+  add('what', e.tool ?? (e.resource && e.kind !== 'revoked' && 'to list the tools'));
+  add('at', e.resource);
+  add('with', e.recorded && Object.keys(e.recorded).length > 0 && recorded(e.recorded));
+  add('arguments', e.arguments && `HMAC ${e.arguments}`);
+  add('why', e.purpose !== undefined && `“${e.purpose}”, as the agent put it`);
+  add('rules', e.policies && e.policies.length > 0 && e.policies.join(', '));
+  add('bundle', e.bundle);
+  add('because', e.kind === 'refused' || e.kind === 'faulted' ? [e.reason, e.detail].filter(Boolean).join(', ') : undefined);
+  add('result', e.jti && `token ${e.jti}, action ${e.txn}${e.kind === 'minted' ? `, good until ${time(e.exp)}` : ''}`);
+  add('decision', e.exchange);
+  return rows;
 }
-const chain = (e: Entry): string => (e.actors && e.actors.length > 1 ? e.actors.join(', delegated by ') : (e.client ?? ''));
-const time = (at: number | undefined): string => (at === undefined ? 'its end' : new Date(at * 1000).toISOString());
+/** What people did to the broker: keys, bundles, what they were refused. */
+function byOperator(e: Entry): readonly Row[] {
+  return [
+    ['who', e.by ?? ''],
+    ['what', e.kind === 'bundle' ? `bundle ${e.bundle ?? ''} in force` : [e.request, e.detail ?? e.reason].filter(Boolean).join(': ')],
+    ['decision', e.exchange],
+  ];
+}
+const recorded = (fields: JsonObject): string =>
+  Object.entries(fields)
+    .map(([name, value]) => `${name}=${JSON.stringify(value)}`)
+    .join(', ');
+const time = (at: number | undefined): string => (at === undefined ? 'its end' : new Date(at * 1000).toISOString().replace('.000Z', 'Z'));
