@@ -82,7 +82,13 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-export async function startRig(options: { readonly config?: Partial<ConfigInput>; readonly world?: World } = {}): Promise<Rig> {
+export interface RigOptions {
+  readonly config?: Partial<ConfigInput>;
+  readonly world?: World;
+  /** What is done to the copy of the sample bundle before the broker first reads it. */
+  readonly bundle?: (folder: string) => Promise<void>;
+}
+export async function startRig(options: RigOptions = {}): Promise<Rig> {
   const folder = mkdtempSync(join(tmpdir(), 'countersign-'));
   const people = newKey('people-1');
   const idp = { issuer: '', key: people, requests: 0 };
@@ -97,6 +103,7 @@ export async function startRig(options: { readonly config?: Partial<ConfigInput>
     agentKeys: Object.fromEntries(Object.entries(agents).map(([id, key]) => [id, key.publicJwk])),
     serverKeys: { shop: server.publicJwk },
   });
+  await options.bundle?.(policies);
   const issuer = `http://127.0.0.1:${await freePort()}`;
   const config = parseConfig({
     issuer,
