@@ -6,6 +6,7 @@ import { pino } from 'pino';
 import { checkApp } from '../src/app.ts';
 import type { Config } from '../src/config.ts';
 import { EXIT, explainRefusal, readConfig, run } from '../src/main.ts';
+import { createWorld } from '../src/world.ts';
 import { DEV_FOLDER, type DevFile, devFile } from './demo/dev-file.ts';
 import { AGENT_IDS, setStage } from './demo/stage.ts';
 
@@ -24,7 +25,7 @@ try {
   if (options.dev) await dev();
   else {
     const config = readConfig(options.config);
-    if (options.check) for (const line of await checkApp(config, process.env)) say(line);
+    if (options.check) for (const line of await checkApp(config, { world: createWorld(), environment: process.env })) say(line);
     else {
       await run(config, process.env);
       welcome(config);

@@ -69,7 +69,12 @@ async function letGo(held: readonly Held[]): Promise<void> {
 
 async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
   const { world, log } = edge;
-  const bundles = await folderBundles({ folder: config.policies, engine: cedarEngine(), onReport: (report) => void reported(report) });
+  const bundles = await folderBundles({
+    folder: config.policies,
+    engine: cedarEngine(),
+    today: () => dayOf(world),
+    onReport: (report) => void reported(report),
+  });
   held.push(() => bundles.close());
   const secret = openSecret(secretSource(config, edge), { create: !existsSync(config.store.path) });
   mkdirSync(dirname(config.store.path), { recursive: true, mode: 0o700 });
@@ -172,11 +177,11 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
 export const openStore = (config: Pick<Config, 'store'>): Promise<Store> => sqliteStore({ path: config.store.path });
 
 /** Validates configuration, key source and bundle; writes nothing. What is good is said in a line each. */
-export async function checkApp(config: Config, environment: Edge['environment']): Promise<readonly string[]> {
-  const bundles = await folderBundles({ folder: config.policies, engine: cedarEngine() });
+export async function checkApp(config: Config, edge: Pick<Edge, 'world' | 'environment'>): Promise<readonly string[]> {
+  const bundles = await folderBundles({ folder: config.policies, engine: cedarEngine(), today: () => dayOf(edge.world), watch: false });
   try {
     const { agents, servers, policy } = bundles.current();
-    if ('env' in config.keys.secret) openSecret(secretSource(config, { environment }));
+    if ('env' in config.keys.secret) openSecret(secretSource(config, edge));
     const { hash, warnings } = bundles.report();
     return [
       'configuration: good',
@@ -187,6 +192,8 @@ export async function checkApp(config: Config, environment: Edge['environment'])
     bundles.close();
   }
 }
+
+const dayOf = (world: World): string => new Date(world.now() * 1000).toISOString().slice(0, 10);
 
 /** No token lives longer: decide.ts caps what policies ask for. */
 const MAX_TOKEN_SECONDS = 300;

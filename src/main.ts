@@ -99,7 +99,7 @@ export async function main(argv: readonly string[], environment: NodeJS.ProcessE
   try {
     const config = readConfig(options.config);
     if (options.check) {
-      for (const line of await checkApp(config, environment)) console.log(line);
+      for (const line of await checkApp(config, { world: createWorld(), environment })) console.log(line);
       return;
     }
     await run(config, environment);
