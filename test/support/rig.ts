@@ -85,6 +85,7 @@ export async function freePort(): Promise<number> {
 export interface RigOptions {
   readonly config?: Partial<ConfigInput>;
   readonly world?: World;
+  readonly environment?: Readonly<Record<string, string>>;
   /** What is done to the copy of the sample bundle before the broker first reads it. */
   readonly bundle?: (folder: string) => Promise<void>;
 }
@@ -130,7 +131,7 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
   const app = await createApp(config, {
     world,
     log: pino({ base: null }, { write: (line: string) => void log.push(line) }),
-    environment: {},
+    environment: options.environment ?? {},
   });
   await app.listen();
   const proofKey = newKey();

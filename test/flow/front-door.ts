@@ -1,0 +1,98 @@
+/** What the tests of this folder do beside asking /token: other endpoints, a bundle that changes, a clock that runs ahead. */
+import { randomUUID } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { writeManifest } from '../../scripts/policies.ts';
+import type { World } from '../../src/model.ts';
+import type { JsonObject } from '../../src/wire/json.ts';
+import { createWorld } from '../../src/world.ts';
+import { jwt, type TestKey } from '../support/keys.ts';
+import { type Answer, type Asking, answerOf, type Rig } from '../support/rig.ts';
+
+export const FORM = 'application/x-www-form-urlencoded';
+const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
+
+/** A client of this rig as it stands in a form: an agent by its id, or a tool server by its id and key. */
+export async function clientForm(rig: Rig, id: string, key = rig.agents[id]): Promise<Record<string, string>> {
+  if (!key) throw new Error(`this rig has no agent ${id}`);
+  const at = rig.now();
+  const claims = { iss: id, sub: id, aud: rig.issuer, iat: at, exp: at + 60, jti: randomUUID() };
+  return {
+    client_assertion_type: ASSERTION_TYPE,
+    client_assertion: await jwt(key, { typ: 'client-authentication+jwt', alg: key.alg }, claims),
+  };
+}
+export const post = async (rig: Rig, path: string, form: Readonly<Record<string, string>>): Promise<Answer> =>
+  answerOf(await fetch(`${rig.issuer}${path}`, { method: 'POST', body: new URLSearchParams(form) }));
+export const get = async (rig: Rig, path: string, headers: Record<string, string> = {}): Promise<Answer> =>
+  answerOf(await fetch(`${rig.issuer}${path}`, { headers }));
+
+export const introspect = async (rig: Rig, token: string, id = 'shop', key: TestKey = rig.server): Promise<Answer> =>
+  post(rig, '/introspect', { ...(await clientForm(rig, id, key)), token });
+export const revoke = async (rig: Rig, token: string, id = 'refund-bot', key = rig.agents[id]): Promise<Answer> =>
+  post(rig, '/revoke', { ...(await clientForm(rig, id, key)), token });
+
+/** An agent that asks for itself: no subject, and its own assertion. */
+export const asItself = (rig: Rig, id: string, more: Asking = {}): Asking => ({
+  subject: null,
+  args: {},
+  ...more,
+  assertion: { key: keyOf(rig, id), claims: { iss: id, sub: id } },
+  form: { grant_type: 'client_credentials', ...more.form },
+  entry: { identifier: 'list_orders', ...more.entry },
+});
+export const asAgent = (rig: Rig, id: string): Pick<Asking, 'assertion'> => ({
+  assertion: { key: keyOf(rig, id), claims: { iss: id, sub: id } },
+});
+function keyOf(rig: Rig, id: string): TestKey {
+  const key = rig.agents[id];
+  if (!key) throw new Error(`this rig has no agent ${id}`);
+  return key;
+}
+/** A base token instead of an action. */
+export const LIST: Asking = { details: null, form: { scope: 'tool:list' } };
+
+export const tokenOf = (answer: Answer): string => {
+  const token = answer.body['access_token'];
+  if (typeof token !== 'string') throw new Error(`no token in ${answer.status} ${answer.text}`);
+  return token;
+};
+/** The payload of a token, unverified: for what a test compares. */
+export const claimsOf = (token: string): JsonObject =>
+  JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as JsonObject;
+
+/** Changes one file of a bundle and lists it in the manifest again. Throws where the text to be replaced is not there. */
+export async function editBundle(folder: string, file: string, from: string | RegExp, to: string): Promise<void> {
+  await editUnlisted(folder, file, from, to);
+  await writeManifest(folder);
+}
+/** The same, with the manifest as it was. */
+export async function editUnlisted(folder: string, file: string, from: string | RegExp, to: string): Promise<void> {
+  const path = join(folder, file);
+  const text = await readFile(path, 'utf8');
+  const changed = text.replace(from, () => to);
+  if (changed === text) throw new Error(`${file} has nothing to replace`);
+  await writeFile(path, changed);
+}
+export async function addToBundle(folder: string, file: string, text: string): Promise<void> {
+  await writeFile(join(folder, file), text);
+  await writeManifest(folder);
+}
+
+export interface AheadWorld extends World {
+  /** Both clocks go forward by so much, and on from there. */
+  ahead(seconds: number): void;
+}
+/** The real world, which a test may put ahead. The store keeps its own clock, as another machine would. */
+export function aheadWorld(): AheadWorld {
+  let seconds = 0;
+  const world = createWorld({ wall: () => Date.now() + seconds * 1000, monotonic: () => performance.now() + seconds * 1000 });
+  return {
+    ...world,
+    ahead(more) {
+      seconds += more;
+    },
+  };
+}
+/** A nonce for now: the rig keeps its first one. */
+export const freshNonce = async (rig: Rig): Promise<string> => (await post(rig, '/token', {})).headers.get('dpop-nonce') ?? '';
