@@ -94,10 +94,7 @@ export async function hold(presented: Presented, rules: CredentialRules): Promis
   if (!checked.ok) throw refuse(code(checked.error));
   const claims = checked.value;
   const scopes = String(claims['scope']).split(' ');
-  if (!bound) {
-    if (isAction) throw refuse('ERR_TOKEN_SCHEME');
-    return { claims, scopes, isAction, token };
-  }
+  if (!bound) return { claims, scopes, isAction, token };
   const jkt = boundKey(claims);
   if (!jkt) throw refuse('ERR_TOKEN_CLAIM');
   const proof = await prove(presented, jkt, isAction, rules);

@@ -176,6 +176,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
     if (!TOOL_NAME.test(tool) || (tools && !tools.has(tool))) throw refuse('ERR_TOOL_UNKNOWN');
     const held = await presented(request);
     const { claims, token, jkt, proof } = held;
+    // An action without a key would be anybody's.
     if (jkt === undefined || proof === undefined) throw refuse('ERR_TOKEN_SCHEME');
     const actors = actorsOf(claims['act']);
     if (!actors) throw refuse('ERR_TOKEN_CLAIM');

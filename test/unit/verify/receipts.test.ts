@@ -127,6 +127,20 @@ test('one that the broker cannot take holds up no other', async () => {
   assert.equal(told.counts.queued, 1);
   await told.close();
 });
+test('what is being posted is not posted beside itself', async () => {
+  const posts: (() => void)[] = [];
+  const { told } = post(() => 0, {
+    fetch: () => new Promise((resolve) => posts.push(() => resolve(new Response(null, { status: 201 })))),
+  });
+  await told.add(said());
+  await until(() => posts.length === 1);
+  const flushed = told.flush();
+  await turn();
+  posts[0]?.();
+  assert.equal(await flushed, 0);
+  assert.deepEqual([posts.length, told.counts.sent], [1, 1]);
+  await told.close();
+});
 test('a folder survives the process, half-written and foreign files', async () => {
   const path = folder();
   const first = post(() => 503, { queue: folderQueue(path) });
@@ -162,7 +176,8 @@ test('an action tells once; the first word counts', async () => {
   const action = await shop({ receipts: told }).verify(await goodCall('meta', { claims: { txn: 't7', jti: 'j7' } }));
   await Promise.all([action.receipt('done', { amount_minor: 1 }), action.receipt('failed')]);
   await action.receipt('not_run');
-  await until(() => told.counts.sent === 1);
+  await told.flush();
+  assert.equal(told.counts.sent, 1);
   const payload = JSON.parse(Buffer.from((bodies[0] ?? '').split('.')[1] ?? '', 'base64url').toString());
   assert.deepEqual([payload.txn, payload.token_jti, payload.outcome, payload.amounts], ['t7', 'j7', 'done', { amount_minor: 1 }]);
   assert.equal(payload.proof, action.proof);

@@ -122,6 +122,14 @@ describe('the guarded transport itself', () => {
       ['resources/read', 'sampling/createMessage'].map((id) => [id, { error: 'access_denied', code: 'ERR_METHOD_REFUSED' }]),
     );
   });
+  test('no option opens tools/call', async () => {
+    const { near, inside, answers } = await pair(shop({ methods: ['tools/call', 'resources/list'] }));
+    await near.send({ jsonrpc: '2.0', method: 'tools/call', params: { name: TOOL } });
+    await near.send({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: TOOL } });
+    await near.send({ jsonrpc: '2.0', id: 2, method: 'resources/list' });
+    await settled();
+    assert.deepEqual([inside.map((message) => message['method']), answers.map((message) => message['id'])], [['resources/list'], [1]]);
+  });
   test('a call that was cancelled while it was checked does not run', async () => {
     let release: (first: boolean) => void = () => {};
     const told: string[] = [];

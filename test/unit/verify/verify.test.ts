@@ -287,6 +287,10 @@ describe('schemes', () => {
     const token = await actionToken();
     await refused(shop().verify(http(`Bearer ${token}`, await proof(token, 'header'))), 'ERR_TOKEN_SCHEME', TOKEN);
   });
+  test("an action token without a key would be anybody's", async () => {
+    const token = await actionToken({ claims: { cnf: undefined } });
+    await refused(shop().verify(http(`Bearer ${token}`)), 'ERR_TOKEN_SCHEME', TOKEN);
+  });
   test('a base token opens no call, as Bearer, bound, or in _meta', async () => {
     const fault = await refused(shop().verify(http(`Bearer ${await baseToken()}`)), 'ERR_SCOPE_INSUFFICIENT', SCOPE);
     assert.match(
