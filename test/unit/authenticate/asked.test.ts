@@ -73,13 +73,20 @@ test('a base token: no details, tool:list among the scopes; with a key or withou
     }
   }
 });
+test('neither details nor scope: tool:list is the default, as RFC 6749 §3.3 lets it be', async () => {
+  for (const change of [{ details: undefined }, { ...self, details: undefined }]) {
+    const asked = await ask(change);
+    assert.ok(asked.ok);
+    assert.deepEqual(asked.value.action, { kind: 'list' });
+  }
+});
 test('details outrank tool:list', async () => {
   const asked = await ask({ scope: 'tool:list' });
   assert.ok(asked.ok && asked.value.action.kind === 'call');
 });
 
 const NO: readonly (readonly [string, Change, string])[] = [
-  ['neither details nor tool:list', { details: undefined }, 'request_malformed/authorization_details'],
+  ['neither details nor tool:list', { details: undefined, scope: 'tool:create_refund' }, 'request_malformed/authorization_details'],
   ['a scope like it', { details: undefined, scope: 'tool:listing tool:create_refund' }, 'request_malformed/authorization_details'],
   ['no subject token', { subjectToken: undefined }, 'request_malformed/subject_token'],
   ['no subject type', { subjectTokenType: undefined }, 'request_malformed/subject_token_type'],
