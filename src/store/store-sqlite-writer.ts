@@ -35,7 +35,8 @@ export function createWriter(options: { readonly db: DatabaseSync; readonly path
   const append = db.prepare('INSERT INTO entry VALUES (?, ?, ?)');
   const index = db.prepare('INSERT OR IGNORE INTO term VALUES (?, ?)');
   const remember = db.prepare('INSERT INTO recent VALUES (?, ?, ?)');
-  const forget = db.prepare('DELETE FROM recent WHERE n IN (SELECT n FROM recent ORDER BY n LIMIT ?) AND until < ?');
+  const oldest = db.prepare('SELECT n, until FROM recent ORDER BY n LIMIT 4');
+  const forget = db.prepare('DELETE FROM recent WHERE n = ?');
   let head = options.head;
   let row = Number(db.prepare('SELECT max(n) AS n FROM recent').get()?.['n'] ?? 0);
   let poisoned = false;
@@ -60,6 +61,14 @@ export function createWriter(options: { readonly db: DatabaseSync; readonly path
     added += batch.claims.length;
     at = Math.min(batch.at, now());
     return HOLDS;
+  }
+
+  /** Strictly from the oldest on: a later row may take back what an earlier one says, so it must not go before it. */
+  function forgetOldest(before: number): void {
+    for (const old of oldest.all()) {
+      if (Number(old['until']) >= before) return;
+      forget.run(Number(old['n']));
+    }
   }
 
   /** Everything that this transaction would have changed outside the file goes back. */
@@ -95,7 +104,7 @@ export function createWriter(options: { readonly db: DatabaseSync; readonly path
           remember.run(++row, until, text);
         }
         if (outcomes.includes(HOLDS)) {
-          forget.run(4, at - GRACE);
+          forgetOldest(at - GRACE);
           keys.prune(at - GRACE, added + 4);
           sums.prune(at - GRACE, added + 4);
         }

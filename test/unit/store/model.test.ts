@@ -191,6 +191,6 @@ it('agrees with the model in a file, opened again and again', async () => {
       const path = join(folder, `${files++}.db`);
       return agrees((now) => sqliteStore({ path, now }), plan);
     }),
-    { numRuns: 30 },
+    { numRuns: 60 },
   );
 });

@@ -117,6 +117,32 @@ it('forgets what has ended, a little with every transaction', () => {
   );
 });
 
+it('reads back each key as it stood last, whatever of its past was forgotten', () => {
+  const db = openForWriting(':memory:');
+  const open = () => createWriter({ db, path: ':memory:', head: { seq: 0, hash: GENESIS } });
+  const writer = open();
+  const put = (key: string, version: number, at: number, until?: number): void => {
+    const claim = { key, version, value: at, ...(until !== undefined && { until }), else: 'taken' };
+    assert.deepEqual(outcomes(writer.write(flight([{ at, notAfter: at, claims: [claim], entries: [] }], at))), [HOLDS]);
+  };
+  put('shortened', 0, T, T + 900);
+  put('shortened', 1, T, T + 5);
+  put('kept', 0, T, T + 900);
+  put('kept', 1, T);
+  for (let at = T + 100; at < T + 200; at++) put(`other${at}`, 0, at, at + 1);
+  const at = T + 200;
+  const expected: readonly (readonly [string, number])[] = [
+    ['shortened', 0],
+    ['kept', 2],
+  ];
+  for (const now of [writer, open()]) {
+    for (const [key, version] of expected) {
+      const check: Batch<string> = { at, notAfter: at, claims: [{ key, version, else: 'other' }], entries: [] };
+      assert.deepEqual(outcomes(now.write(flight([check], at))), [HOLDS], key);
+    }
+  }
+});
+
 it('keeps a sum in parts, whatever the number of its members', () => {
   const db = openForWriting(':memory:');
   const writer = createWriter({ db, path: ':memory:', head: { seq: 0, hash: GENESIS } });
