@@ -1,14 +1,17 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, statSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, test } from 'node:test';
+import { after, describe, test } from 'node:test';
 import { type Consumed, memoryConsumed, sqliteConsumed } from '../../../src/verify/verify.ts';
 
 const NOW = 1_795_176_000;
-const fresh = (): string => join(mkdtempSync(join(tmpdir(), 'consumed-')), 'consumed.db');
+const folder = mkdtempSync(join(tmpdir(), 'consumed-'));
+after(() => rmSync(folder, { recursive: true }));
+let files = 0;
+const fresh = (): string => join(folder, `${files++}.db`);
 const KINDS: readonly (readonly [string, (now: () => number) => Consumed])[] = [
   ['memory', (now) => memoryConsumed({ now })],
   ['sqlite', (now) => sqliteConsumed({ path: fresh(), now })],

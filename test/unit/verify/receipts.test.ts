@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { decodeProtectedHeader, importJWK, jwtVerify } from 'jose';
 import { folderQueue, type Receipts, type ReceiptsOptions, receipts } from '../../../src/verify/verify.ts';
@@ -10,7 +10,9 @@ import { goodCall, ISSUER, NOW, newKey, shop } from './issuer.ts';
 
 const key = newKey('shop-1');
 const said = (txn = 't1') => ({ txn, token_jti: 'j1', outcome: 'done' as const, proof: 'p.r.o' });
-const folder = (): string => mkdtempSync(join(tmpdir(), 'receipts-'));
+const root = mkdtempSync(join(tmpdir(), 'receipts-'));
+after(() => rmSync(root, { recursive: true }));
+const folder = (): string => mkdtempSync(join(root, 'queue-'));
 
 /** A broker that answers as told, and pauses that end when the test says so. */
 function post(answer: (n: number) => number | Error, options: Partial<ReceiptsOptions> = {}) {
