@@ -3,78 +3,18 @@ import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import canonicalize from 'canonicalize';
-import { createRemoteJWKSet, type JWTPayload, jwtVerify, type ProtectedHeaderParameters } from 'jose';
 import type { JsonObject } from '../../src/wire/json.ts';
 import { newKey } from '../support/keys.ts';
-import {
-  ACCESS_TOKEN,
-  type Answer,
-  type Asking,
-  DETAILS,
-  JWT_TYPE,
-  type Part,
-  REFUND,
-  RESOURCE,
-  type Rig,
-  startRig,
-} from '../support/rig.ts';
-import { addToBundle, asAgent, asItself, editBundle, get, LIST, tokenOf } from './front-door.ts';
-
-const HIDDEN = `
-  read_note:
-    description: Reads a note whose name the broker need not know.
-    arguments: hidden
-    input: { type: object, properties: { name: { type: string } }, required: [name] }
-`;
-const MORE = `
-@id("services-see-orders")
-@owner("team:support")
-permit (principal is Service, action == shop::Action::"list_orders", resource == Server::"shop");
-
-@id("notes")
-@owner("team:support")
-permit (principal is Person, action == shop::Action::"read_note", resource == Server::"shop");
-
-@id("refund-bot-notes")
-@owner("people:u_alice")
-@ttl("5m")
-permit (principal == Actor::"refund-bot", action == shop::Action::"read_note", resource == Server::"shop");
-
-@id("triage-bot-itself")
-@owner("people:u_bob")
-permit (principal == Agent::"triage-bot", action == shop::Action::"list_orders", resource == Server::"shop");
-`;
+import { ACCESS_TOKEN, type Asking, DETAILS, JWT_TYPE, type Part, REFUND, RESOURCE, type Rig, startRig } from '../support/rig.ts';
+import { asAgent, asItself, type Granted, grantedBy, LIST, widenBundle } from './front-door.ts';
 
 let rig: Rig;
 before(async () => {
-  rig = await startRig({
-    bundle: async (folder) => {
-      await editBundle(folder, 'servers/shop.yaml', /\n {2}delete_customer:/, `${HIDDEN}\n  delete_customer:`);
-      await addToBundle(folder, 'more.cedar', MORE);
-    },
-  });
+  rig = await startRig({ bundle: widenBundle });
 });
 after(() => rig.stop());
 
-interface Granted {
-  readonly answer: Answer;
-  readonly header: ProtectedHeaderParameters;
-  readonly claims: JWTPayload & JsonObject;
-}
-/** Granted, and the token verifies as any stranger would verify it. */
-async function granted(asking: Asking = {}, on = rig): Promise<Granted> {
-  const answer = await on.ask(asking);
-  assert.equal(answer.status, 200, answer.text);
-  const keys = createRemoteJWKSet(new URL(`${on.issuer}/jwks`));
-  const { payload, protectedHeader } = await jwtVerify(tokenOf(answer), keys, {
-    issuer: on.issuer,
-    audience: RESOURCE,
-    typ: 'at+jwt',
-    requiredClaims: ['iss', 'sub', 'aud', 'client_id', 'iat', 'exp', 'jti', 'txn', 'scope'],
-    clockTolerance: 0,
-  });
-  return { answer, header: protectedHeader, claims: payload as JWTPayload & JsonObject };
-}
+const granted = (asking: Asking = {}): Promise<Granted> => grantedBy(rig, asking);
 const digest = (args: object): string => `sha-256:${hash('sha256', canonicalize(args) ?? '', 'base64url')}`;
 const detailsOf = (identifier: string, args: object): JsonObject[] => [
   { type: DETAILS, locations: [RESOURCE], actions: ['tools/call'], identifier, arguments_digest: digest(args) },
@@ -264,76 +204,6 @@ describe('a sub-agent', () => {
     assert.deepEqual(below.claims['act'], act('triage-bot', 'refund-bot'));
     const other = await rig.ask({ ...sub(), subject: may('refund-bot') });
     assert.deepEqual([other.status, other.body['error']], [400, 'invalid_request']);
-  });
-});
-
-describe('exp is the earliest of', () => {
-  const key = newKey();
-  const cnf = { jkt: key.jkt };
-  const cases: readonly (readonly [string, (at: number) => Asking, (iat: number, at: number) => number])[] = [
-    ['the policy of the subject', () => ({}), (iat) => iat + 60],
-    ['another policy of the subject', () => ORDERS, (iat) => iat + 120],
-    [
-      'the policy of an actor, where the subject has none',
-      () => ({ entry: { identifier: 'read_note' }, args: { name: 'x' } }),
-      (iat) => iat + 300,
-    ],
-    ['the limit of an agent for itself, where no policy says', () => asItself(rig, 'triage-bot'), (iat) => iat + 30],
-    ['the policy of an agent for itself', () => asItself(rig, 'nightly-report'), (iat) => iat + 30],
-    ['the subject token', (at) => ({ subject: { claims: { exp: at + 25 } } }), (_, at) => at + 25],
-    ['the actor token', (at) => ({ ...ORDERS, actor: { claims: { cnf, exp: at + 20 } } }), (_, at) => at + 20],
-    ['the agent’s own limit', () => ({ ...ORDERS, actor: { claims: { cnf } } }), (iat) => iat + 30],
-    [
-      'the subject token, before the actor token and every limit',
-      (at) => ({ ...ORDERS, subject: { claims: { exp: at + 10 } }, actor: { claims: { cnf, exp: at + 20 } } }),
-      (_, at) => at + 10,
-    ],
-  ];
-  for (const [name, asking, exp] of cases) {
-    it(name, async () => {
-      const at = rig.now();
-      const { answer, claims } = await granted(asking(at));
-      assert.equal(claims.exp, exp(Number(claims.iat), at));
-      assert.ok(Number(answer.body['expires_in']) <= Number(claims.exp) - Number(claims.iat));
-    });
-  }
-  it('a minute, where no policy and no agent says', async () => {
-    const { claims } = await granted({
-      ...ORDERS,
-      form: { subject_token_type: JWT_TYPE },
-      subject: { claims: { sub: 'svc-orders', aud: rig.issuer } },
-    });
-    assert.equal(Number(claims.exp) - Number(claims.iat), 60);
-  });
-});
-
-describe('RS256', () => {
-  it('stands in /jwks beside ES256, one key one algorithm, nothing private', async () => {
-    const { body } = await get(rig, '/jwks');
-    const keys = body['keys'] as readonly JsonObject[];
-    assert.deepEqual(
-      keys.map((key) => [key['alg'], key['use'], Object.keys(key).sort().join(' ')]),
-      [
-        ['ES256', 'sig', 'alg crv kid kty use x y'],
-        ['RS256', 'sig', 'alg e kid kty n use'],
-      ],
-    );
-    assert.equal(new Set(keys.map((key) => key['kid'])).size, 2);
-  });
-
-  it('signs where the configuration puts it first', async () => {
-    const other = await startRig({
-      config: {
-        keys: { use: 'local', secret: { env: 'COUNTERSIGN_KEY' }, algorithms: ['RS256'] },
-      },
-      environment: { COUNTERSIGN_KEY: Buffer.alloc(32, 9).toString('base64url') },
-    });
-    try {
-      const { header, claims } = await granted({}, other);
-      assert.deepEqual([header.alg, header.typ, claims['client_id']], ['RS256', 'at+jwt', 'refund-bot']);
-    } finally {
-      await other.stop();
-    }
   });
 });
 

@@ -1,16 +1,18 @@
 /** What the tests of this folder do beside asking /token: other endpoints, a bundle that changes, a clock that runs ahead. */
+import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { createRemoteJWKSet, type JWTPayload, jwtVerify, type ProtectedHeaderParameters } from 'jose';
 import { writeManifest } from '../../scripts/policies.ts';
-import type { World } from '../../src/model.ts';
+import type { Entry, World } from '../../src/model.ts';
 import type { JsonObject } from '../../src/wire/json.ts';
 import { createWorld } from '../../src/world.ts';
-import { jwt, type TestKey } from '../support/keys.ts';
-import { type Answer, type Asking, answerOf, type Rig } from '../support/rig.ts';
+import { jwt, newKey, type TestKey } from '../support/keys.ts';
+import { type Answer, type Asking, answerOf, RESOURCE, type Rig } from '../support/rig.ts';
 
 export const FORM = 'application/x-www-form-urlencoded';
-const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
+export const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
 
 /** A client of this rig as it stands in a form: an agent by its id, or a tool server by its id and key. */
 export async function clientForm(rig: Rig, id: string, key = rig.agents[id]): Promise<Record<string, string>> {
@@ -77,6 +79,72 @@ export async function editUnlisted(folder: string, file: string, from: string | 
 export async function addToBundle(folder: string, file: string, text: string): Promise<void> {
   await writeFile(join(folder, file), text);
   await writeManifest(folder);
+}
+
+/** A tool server beside the shop, with the key it proves itself by. */
+export async function addSecondServer(folder: string): Promise<TestKey> {
+  const key = newKey();
+  const identity = `identity: { jwks: ${JSON.stringify({ keys: [key.publicJwk] })} }`;
+  const tools = 'tools:\n  ping: { description: Answers., input: { type: object } }';
+  await addToBundle(folder, 'servers/billing.yaml', `id: billing\nname: Billing\nresource: ${BILLING}\n${identity}\n${tools}\n`);
+  return key;
+}
+export const BILLING = 'http://127.0.0.1:9091/mcp';
+
+/** The entries since, as some members of each. */
+export async function told(rig: Rig, seq: number, ...members: readonly (keyof Entry)[]): Promise<readonly unknown[][]> {
+  return (await rig.entries(seq)).map((entry) => members.map((name) => entry[name]));
+}
+
+const HIDDEN = `
+  read_note:
+    description: Reads a note whose name the broker need not know.
+    arguments: hidden
+    input: { type: object, properties: { name: { type: string } }, required: [name] }
+`;
+const MORE = `
+@id("services-see-orders")
+@owner("team:support")
+permit (principal is Service, action == shop::Action::"list_orders", resource == Server::"shop");
+
+@id("notes")
+@owner("team:support")
+permit (principal is Person, action == shop::Action::"read_note", resource == Server::"shop");
+
+@id("refund-bot-notes")
+@owner("people:u_alice")
+@ttl("5m")
+permit (principal == Actor::"refund-bot", action == shop::Action::"read_note", resource == Server::"shop");
+
+@id("triage-bot-itself")
+@owner("people:u_bob")
+permit (principal == Agent::"triage-bot", action == shop::Action::"list_orders", resource == Server::"shop");
+`;
+
+/** The sample bundle and more: a hidden tool, a service that may look, permits that name no life. */
+export async function widenBundle(folder: string): Promise<void> {
+  await editBundle(folder, 'servers/shop.yaml', /\n {2}delete_customer:/, `${HIDDEN}\n  delete_customer:`);
+  await addToBundle(folder, 'more.cedar', MORE);
+}
+
+export interface Granted {
+  readonly answer: Answer;
+  readonly header: ProtectedHeaderParameters;
+  readonly claims: JWTPayload & JsonObject;
+}
+/** Granted, and the token verifies as any stranger would verify it. */
+export async function grantedBy(on: Rig, asking: Asking = {}): Promise<Granted> {
+  const answer = await on.ask(asking);
+  assert.equal(answer.status, 200, answer.text);
+  const keys = createRemoteJWKSet(new URL(`${on.issuer}/jwks`));
+  const { payload, protectedHeader } = await jwtVerify(tokenOf(answer), keys, {
+    issuer: on.issuer,
+    audience: RESOURCE,
+    typ: 'at+jwt',
+    requiredClaims: ['iss', 'sub', 'aud', 'client_id', 'iat', 'exp', 'jti', 'txn', 'scope'],
+    clockTolerance: 0,
+  });
+  return { answer, header: protectedHeader, claims: payload as JWTPayload & JsonObject };
 }
 
 export interface AheadWorld extends World {
