@@ -163,6 +163,7 @@ function draftAt(now: number): { readonly draft: Draft; facts(): Facts } {
     id: 'exc_test',
     now,
     signal: new AbortController().signal,
+    late: false,
     get facts() {
       return facts;
     },

@@ -259,7 +259,8 @@ export interface Entry extends Facts {
 export interface Draft {
   readonly id: Id<'exc'>;
   readonly now: EpochSeconds;
-  readonly signal: AbortSignal;
+  readonly signal: AbortSignal; // aborts at the deadline
+  readonly late: boolean; // the deadline has passed
   readonly facts: Facts;
   note(facts: Facts): void;
   /**

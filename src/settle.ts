@@ -70,7 +70,7 @@ export function createSettle(rooms: SettleRooms): Settle {
         now: draft.now,
         required: ['jti', 'txn', 'client_id'],
       },
-      draft.signal,
+      draft,
     );
     return checked.ok ? checked.value : undefined;
   };
@@ -119,7 +119,7 @@ export function createSettle(rooms: SettleRooms): Settle {
             now: draft.now,
             required: ['jti', 'txn'],
           },
-          draft.signal,
+          draft,
         );
         if (!checked.ok) return refuse('receipt_bad', { detail: checked.error });
         draft.note({ client: server.id, resource: server.resource });

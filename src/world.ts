@@ -27,7 +27,19 @@ export function createWorld(
       return Math.floor(wall / 1000);
     },
     elapsed: clocks.monotonic,
-    random: (bytes) => randomBytes(bytes),
+    random: pool(),
     after: (ms) => AbortSignal.timeout(ms),
+  };
+}
+
+/** Randomness in portions: a call of the system for every id would cost as much as a hash of its token. No byte is given twice. */
+function pool(): World['random'] {
+  let bytes = Buffer.alloc(0);
+  return (count) => {
+    if (bytes.length < count) bytes = randomBytes(Math.max(4_096, count));
+    const given = Uint8Array.from(bytes.subarray(0, count));
+    bytes.fill(0, 0, count);
+    bytes = bytes.subarray(count);
+    return given;
   };
 }

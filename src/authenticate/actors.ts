@@ -38,7 +38,7 @@ export async function proveActor(check: ActorCheck, token: string, bundle: Bundl
       now: draft.now,
       required: ['jti'],
     },
-    draft.signal,
+    draft,
   );
   if (!checked.ok) return refuse(checked.error === 'keys_unavailable' ? 'unavailable' : 'actor_bad', { detail: checked.error });
   const { sub, jti, exp, cnf, act } = checked.value;

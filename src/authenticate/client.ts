@@ -105,7 +105,7 @@ async function keyed(
       now: draft.now,
       required: ['jti'],
     },
-    draft.signal,
+    draft,
   );
   if (!checked.ok)
     return refuse(checked.error === 'keys_unavailable' ? 'unavailable' : 'client_unauthenticated', { detail: checked.error });

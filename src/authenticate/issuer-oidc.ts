@@ -110,7 +110,7 @@ export function oidcIssuer(options: OidcIssuerOptions): Issuer {
           now: draft.now,
           ...(fit.required && { required: fit.required }),
         },
-        draft.signal,
+        draft,
       );
       if (!checked.ok)
         return refuse(checked.error === 'keys_unavailable' ? 'issuer_unavailable' : 'subject_bad', { detail: checked.error });

@@ -4,8 +4,7 @@ import { ConfigError, Unavailable } from '../errors.ts';
 import type { World } from '../model.ts';
 import type { Found, Store } from '../store/store.ts';
 import type { Json, JsonObject } from '../wire/json.ts';
-import type { Alg } from '../wire/jws.ts';
-import { signJwt } from '../wire/sign.ts';
+import { type Alg, signJws } from '../wire/jws.ts';
 import { NO_KEYS, publishedKeys, type Ring, type RingKey, type Timing } from './rotation.ts';
 import type { Secret } from './secret.ts';
 import type { RingKeeper, Signer } from './signer.ts';
@@ -168,7 +167,7 @@ export async function localSigner(options: LocalSignerOptions): Promise<LocalSig
       const { signing } = await fresh();
       const current = signing.get(alg);
       if (!current) throw new Unavailable('key');
-      return signJwt(current.key, { alg, typ: header.typ, kid: current.kid }, claims);
+      return signJws(current.key, { alg, typ: header.typ, kid: current.kid }, claims);
     },
     published() {
       const age = world.elapsed() - readAt;

@@ -23,23 +23,23 @@ export async function issue(
   if (!order.ok) return order;
   const { lease, run } = order.value;
   draft.note({ txn: grant.txn, jti: grant.jti, exp: grant.exp });
-  if (draft.signal.aborted) return refuse('deadline');
+  if (draft.late) return refuse('deadline');
   if (!lease) {
-    const [minted, credential] = await Promise.all([commit(draft, 'minted', claims), run(draft.signal)]);
+    const [minted, credential] = await Promise.all([commit(draft, 'minted', claims), run(draft)]);
     return minted.ok ? answer(asked, grant, credential, draft) : minted;
   }
 
   const intent = await commit(draft, 'intent', [...claims, ...opening(lease)]);
   if (!intent.ok) return intent;
-  const credential = await run(draft.signal);
+  const credential = await run(draft);
   const held = credential.lease ?? lease;
   try {
     const minted = await commit(draft, 'minted', [outstanding(held)]);
     if (minted.ok) return answer(asked, grant, credential, draft);
-    await minter.revoke(held, draft.signal);
+    await minter.revoke(held, draft);
     return minted;
   } catch (fault) {
-    await minter.revoke(held, draft.signal);
+    await minter.revoke(held, draft);
     throw fault;
   }
 }

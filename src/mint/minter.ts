@@ -1,6 +1,7 @@
 /** Makes the credential. Knows the grant; may not know who was proved or why it was allowed. */
 import type { Result } from '../errors.ts';
 import type { Asked, Credential, Grant, Lease } from '../model.ts';
+import type { Waiting } from '../wire/jws.ts';
 import type { CredentialKind } from '../wire/oauth.ts';
 
 /** Makes one kind of credential. A new kind is one file here, one arm in config.ts, one line in app.ts. */
@@ -9,13 +10,13 @@ export interface Minter {
   /** Renders the request and nothing else: everything that can be refused is refused here, before any intent. */
   prepare(asked: Asked, grant: Grant): Result<Order>;
   /** Idempotent. A lease without a handle is one whose mint never answered: end whatever it may have made. */
-  revoke(lease: Lease, signal: AbortSignal): Promise<Ending>;
-  describe(signal: AbortSignal): Promise<Health>;
+  revoke(lease: Lease, waiting: Waiting): Promise<Ending>;
+  describe(waiting: Waiting): Promise<Health>;
 }
 export interface Order {
   /** Present if and only if running leaves the process: it is recorded, under its cap, before `run`. */
   readonly lease?: Lease & { readonly cap: number };
-  run(signal: AbortSignal): Promise<Credential>;
+  run(waiting: Waiting): Promise<Credential>;
 }
 export type Ending = { readonly end: 'revoked' } | { readonly end: 'dies'; readonly at: number } | { readonly end: 'unknown' };
 export interface Health {

@@ -31,6 +31,7 @@ export interface RecordOptions {
 interface Work {
   readonly began: number;
   marks: Claim[];
+  signal?: AbortSignal;
 }
 
 export function createRecord(options: RecordOptions): Recorder {
@@ -74,7 +75,14 @@ export function createRecord(options: RecordOptions): Recorder {
       const draft: Draft = {
         id: `exc_${newRoot(now, world.random(ROOT_BYTES))}`,
         now,
-        signal: world.after(options.deadlineMs),
+        // Made when somebody waits for something: most exchanges wait for nothing but the store.
+        get signal() {
+          work.signal ??= world.after(Math.ceil(Math.max(0, options.deadlineMs - (world.elapsed() - work.began))));
+          return work.signal;
+        },
+        get late() {
+          return world.elapsed() - work.began > options.deadlineMs;
+        },
         get facts() {
           return facts;
         },
@@ -133,7 +141,7 @@ export function createRecord(options: RecordOptions): Recorder {
     },
 
     async fault(draft, fault) {
-      const reason = reasonOf(fault, draft.signal);
+      const reason = reasonOf(fault, draft.late);
       onFault(fault, draft.id);
       draft.note({ reason, ...(fault instanceof Unavailable || fault instanceof StoreFault ? { detail: fault.what } : {}) });
       try {
@@ -146,7 +154,7 @@ export function createRecord(options: RecordOptions): Recorder {
   };
 }
 
-function reasonOf(fault: unknown, signal: AbortSignal): Reason {
+function reasonOf(fault: unknown, late: boolean): Reason {
   if (fault instanceof Unavailable || fault instanceof StoreFault) return 'unavailable';
-  return signal.aborted ? 'deadline' : 'fault';
+  return late ? 'deadline' : 'fault';
 }

@@ -2,7 +2,7 @@
 import type { KeyObject } from 'node:crypto';
 import { isObject, type JsonObject, parseJson } from './json.ts';
 import { type PublicKey, pick, readJwks } from './jwks.ts';
-import type { Alg, KeySource } from './jws.ts';
+import type { Alg, KeySource, Waiting } from './jws.ts';
 
 export interface RemoteKeysOptions {
   /** The key set itself, or the issuer whose metadata names it (OpenID Connect Discovery §4, RFC 8414 §3). https, or http on loopback. */
@@ -105,7 +105,7 @@ export function remoteKeys(options: RemoteKeysOptions): RemoteKeys {
   async function fetchSet(): Promise<KeySet> {
     // The timer is unreferenced: a process with nothing else to do may end.
     const signal = AbortSignal.timeout(deadlineMs);
-    return abandonable(fetchAll(signal), signal, 'keys_deadline');
+    return abandonable(fetchAll(signal), { signal }, 'keys_deadline');
   }
   async function fetchAll(signal: AbortSignal): Promise<KeySet> {
     const { body, maxAge } = await fetchDocument(ask, await address(signal), signal);
@@ -133,13 +133,13 @@ export function remoteKeys(options: RemoteKeysOptions): RemoteKeys {
   }
 
   return {
-    async find(kid: string | undefined, alg: Alg, signal?: AbortSignal): Promise<KeyObject | undefined> {
+    async find(kid: string | undefined, alg: Alg, waiting?: Waiting): Promise<KeyObject | undefined> {
       const at = now();
       const dead = within(failedAt, deadSeconds, at);
       const known = usable(at);
       if (!known) {
         if (dead) throw new KeysUnavailable('keys_dead');
-        await abandonable(load(), signal, 'keys_abandoned');
+        await abandonable(load(), waiting, 'keys_abandoned');
         return pick(set?.keys ?? [], kid, alg);
       }
       if (!dead && !within(known.at, known.freshSeconds, at)) load().catch(() => undefined); // remembered in `failedAt`
@@ -149,10 +149,10 @@ export function remoteKeys(options: RemoteKeysOptions): RemoteKeys {
       // A key we have not seen: new at the source, or nobody's.
       if (dead) throw new KeysUnavailable('keys_dead');
       if (within(unknownAt, cooldownSeconds, at)) {
-        if (flight) await abandonable(flight, signal, 'keys_abandoned');
+        if (flight) await abandonable(flight, waiting, 'keys_abandoned');
       } else {
         unknownAt = at;
-        await abandonable(load(), signal, 'keys_abandoned');
+        await abandonable(load(), waiting, 'keys_abandoned');
       }
       return pick(set?.keys ?? [], kid, alg);
     },
@@ -219,8 +219,9 @@ async function readBody(response: Response, signal: AbortSignal): Promise<Uint8A
 }
 
 /** The work goes on for the others who wait; this one leaves when its signal says so. */
-function abandonable<T>(work: Promise<T>, signal: AbortSignal | undefined, code: KeysFlaw): Promise<T> {
-  if (!signal) return work;
+function abandonable<T>(work: Promise<T>, waiting: Waiting | undefined, code: KeysFlaw): Promise<T> {
+  if (!waiting) return work;
+  const { signal } = waiting;
   return new Promise<T>((resolve, reject) => {
     const leave = (): void => reject(new KeysUnavailable(code));
     if (signal.aborted) leave();

@@ -1,5 +1,5 @@
 /** One JWT, checked whole: exact form, header allow-list, signature, claims (RFC 8725). The same for id tokens, assertions and action tokens. */
-import { type KeyObject, verify } from 'node:crypto';
+import { type KeyObject, sign, verify } from 'node:crypto';
 import { isObject, type Json, type JsonObject, parseJson } from './json.ts';
 import { no, ok, type Result } from './result.ts';
 
@@ -19,9 +19,13 @@ export type TokenFlaw =
   | 'keys_unavailable';
 export type Alg = 'ES256' | 'RS256';
 
+/** Who waits, and until when; the signal is made for whoever reads it. */
+export interface Waiting {
+  readonly signal: AbortSignal;
+}
 /** Where a signature's key comes from. Throws when it cannot know; undefined when there is no such key. */
 export interface KeySource {
-  find(kid: string | undefined, alg: Alg, signal?: AbortSignal): Promise<KeyObject | undefined>;
+  find(kid: string | undefined, alg: Alg, waiting?: Waiting): Promise<KeyObject | undefined>;
 }
 export interface Expected {
   /** Accepted `typ` values, compared without case and without `application/`; `undefined` in the list accepts an absent one. */
@@ -57,19 +61,31 @@ const ALGS: ReadonlySet<unknown> = new Set<Alg>(['ES256', 'RS256']);
 const FORBIDDEN = ['jku', 'x5u', 'x5c', 'crit', 'b64', 'zip', 'enc'];
 const MAX_STRING = 1_024;
 
+/** Headers repeat, token after token of one key: read once each. Only what is well formed is kept, and no more than this many. */
+const headers = new Map<string, JsonObject>();
+const MAX_HEADERS = 4_096;
+function readHeader(text: string): JsonObject | undefined {
+  const known = headers.get(text);
+  if (known) return known;
+  const bytes = segment(text);
+  const header = bytes && object(bytes);
+  if (header && text.length <= 1_024) {
+    if (headers.size >= MAX_HEADERS) headers.delete(headers.keys().next().value as string);
+    headers.set(text, header);
+  }
+  return header;
+}
+
 /** Form and header alone. One string per token: unpadded base64url that re-encodes to itself, so no second spelling passes. */
 export function readJws(token: string, options: { readonly typ: Expected['typ']; readonly jwk?: true }): Result<Jws, TokenFlaw> {
   if (typeof token !== 'string' || token.length > MAX_TOKEN_LENGTH || !FORM.test(token)) return no('token_form');
   const first = token.indexOf('.');
   const second = token.indexOf('.', first + 1);
-  const head = segment(token.slice(0, first));
+  const header = readHeader(token.slice(0, first));
   const body = segment(token.slice(first + 1, second));
   const signature = segment(token.slice(second + 1));
-  if (!head || !body || !signature) return no('token_form');
-
-  const header = object(head);
-  const payload = object(body);
-  if (!header || !payload) return no('token_form');
+  const payload = body && object(body);
+  if (!header || !payload || !signature) return no('token_form');
   for (const name of FORBIDDEN) if (name in header) return no('token_header');
   if ('jwk' in header && !options.jwk) return no('token_header');
   if (!ALGS.has(header['alg'])) return no('token_alg');
@@ -92,12 +108,19 @@ export function signatureHolds(alg: Alg, key: KeyObject, signed: string, signatu
   return verify('sha256', Buffer.from(signed), key, signature);
 }
 
+/** One compact JWS over claims as they are. Synchronous, for the same reason. */
+export function signJws(key: KeyObject, header: JsonObject & { readonly alg: Alg }, claims: JsonObject): string {
+  const signed = `${Buffer.from(JSON.stringify(header)).toString('base64url')}.${Buffer.from(JSON.stringify(claims)).toString('base64url')}`;
+  const signature = sign('sha256', Buffer.from(signed), header.alg === 'ES256' ? { key, dsaEncoding: 'ieee-p1363' } : key);
+  return `${signed}.${signature.toString('base64url')}`;
+}
+
 /** A whole token. Errors: the first flaw in the order form, header, issuer, key, signature, claims. */
 export async function checkToken(
   token: string,
   keys: KeySource,
   expected: Expected,
-  signal?: AbortSignal,
+  waiting?: Waiting,
 ): Promise<Result<Claims, TokenFlaw>> {
   const read = readJws(token, { typ: expected.typ });
   if (!read.ok) return read;
@@ -107,7 +130,7 @@ export async function checkToken(
   if (payload['iss'] !== expected.issuer) return no('token_issuer');
   let key: KeyObject | undefined;
   try {
-    key = await keys.find(header['kid'] as string | undefined, header.alg, signal);
+    key = await keys.find(header['kid'] as string | undefined, header.alg, waiting);
   } catch {
     return no('keys_unavailable');
   }
@@ -139,9 +162,14 @@ export function peek(token: string): JsonObject | undefined {
   return body && object(body);
 }
 
+const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+/** The alphabet has been checked: what is left to re-encode otherwise is a length of no whole bytes, or set bits behind the last one. */
 function segment(text: string): Buffer | undefined {
-  const bytes = Buffer.from(text, 'base64url');
-  return bytes.toString('base64url') === text ? bytes : undefined;
+  const over = text.length % 4;
+  if (over === 1) return undefined;
+  const spare = over === 2 ? 0b1111 : over === 3 ? 0b11 : 0;
+  if ((ALPHABET.indexOf(text.charAt(text.length - 1)) & spare) !== 0) return undefined;
+  return Buffer.from(text, 'base64url');
 }
 function object(bytes: Buffer): JsonObject | undefined {
   const text = bytes.toString('utf8');

@@ -42,6 +42,7 @@ export function newDraft(now = NOW): TestDraft {
     id: 'exc_test',
     now,
     signal: new AbortController().signal,
+    late: false,
     spent,
     get facts() {
       return facts;

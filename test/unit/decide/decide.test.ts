@@ -25,6 +25,7 @@ function draft(): Draft & { said(): Facts } {
     id: 'exc_1',
     now: NOW,
     signal: new AbortController().signal,
+    late: false,
     get facts() {
       return facts;
     },
