@@ -164,6 +164,7 @@ function draftAt(now: number): { readonly draft: Draft; facts(): Facts } {
     now,
     signal: new AbortController().signal,
     late: false,
+    turn: async (_kind, work) => work(),
     get facts() {
       return facts;
     },

@@ -73,7 +73,9 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
     folder: config.policies,
     engine: cedarEngine(),
     today: () => dayOf(world),
-    onReport: (report) => void reported(report),
+    onReport: reported,
+    // What comes before there is a ledger is recorded by `listen`, before the first request.
+    enact: async (hash) => recorder && recordBundle(recorder, hash, operator.name),
   });
   held.push(() => bundles.close());
   const secret = openSecret(secretSource(config, edge), { create: !existsSync(config.store.path) });

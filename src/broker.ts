@@ -66,7 +66,7 @@ async function attempt(rooms: Rooms, request: TokenRequest, draft: Draft): Promi
   }
 
   // May they, and who must agree?
-  const decision = decide(asked.value, bundle, draft);
+  const decision = await world.turn('decide', () => decide(asked.value, bundle, draft));
   if (!decision.ok) return decision;
   const agreed = await approve.agree(asked.value, decision.value, draft);
   if (!agreed.ok) return agreed;

@@ -3,12 +3,11 @@ import type { Reason, Remedy } from './errors.ts';
 import type { Claim as StoreClaim } from './store/store.ts';
 import type { ToolCall } from './wire/details.ts';
 import type { JsonObject } from './wire/json.ts';
-import type { KeySource } from './wire/jws.ts';
+import type { KeySource, Turn } from './wire/jws.ts';
 import type { CredentialKind } from './wire/oauth.ts';
 
 export type Claim = StoreClaim<Reason>;
 
-// ── edge of the world ──
 export type EpochSeconds = number;
 /** Everything a run cannot repeat: made in main.ts, held by conductors, handed to rooms as values. */
 export interface World {
@@ -19,10 +18,11 @@ export interface World {
   random(bytes: number): Uint8Array;
   /** Aborts after so long. */
   after(ms: number): AbortSignal;
+  /** Runs work of one kind in a row, once a turn of the loop: the same code on warm caches costs two thirds. */
+  readonly turn: Turn;
 }
 export type Id<P extends 'exc' | 'apr' | 'led' | 'key' | 'lea'> = `${P}_${string}`;
 
-// ── who ──
 /** A principal proved by a trusted issuer. `issuer` is the registration's short id; on the wire it is `<issuer>:<subject>`. */
 export interface Person {
   readonly kind: 'person' | 'service';
@@ -165,7 +165,6 @@ export interface Demand {
   readonly proof?: 'passkey';
 }
 
-// ── what is given ──
 export interface Decision {
   readonly ttlSeconds: number;
   readonly policies: readonly string[];
@@ -206,7 +205,6 @@ export interface Issued {
   readonly expiresIn: number;
 }
 
-// ── what is said of it ──
 export type EntryKind =
   | Outcome
   | 'pending'
@@ -261,6 +259,7 @@ export interface Draft {
   readonly now: EpochSeconds;
   readonly signal: AbortSignal; // aborts at the deadline
   readonly late: boolean; // the deadline has passed
+  readonly turn: Turn;
   readonly facts: Facts;
   note(facts: Facts): void;
   /**
@@ -270,7 +269,6 @@ export interface Draft {
   spend(once: string, until: EpochSeconds, otherwise: Reason, bound?: string): void;
 }
 
-// ── what arrives ──
 /** How a client shows itself, on every endpoint that knows clients. */
 export interface Presented {
   readonly htm: string;

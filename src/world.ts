@@ -29,6 +29,7 @@ export function createWorld(
     elapsed: clocks.monotonic,
     random: pool(),
     after: (ms) => AbortSignal.timeout(ms),
+    turn: turns(),
   };
 }
 
@@ -42,4 +43,30 @@ function pool(): World['random'] {
     bytes = bytes.subarray(count);
     return given;
   };
+}
+
+/** One queue a kind; each is emptied in one go when the loop has read what has arrived. */
+function turns(): World['turn'] {
+  const queues = new Map<string, (() => void)[]>();
+  return (kind, work) =>
+    new Promise((resolve, reject) => {
+      const run = (): void => {
+        try {
+          resolve(work());
+        } catch (fault) {
+          reject(fault);
+        }
+      };
+      const queue = queues.get(kind);
+      if (queue) {
+        queue.push(run);
+        return;
+      }
+      queues.set(kind, [run]);
+      setImmediate(() => {
+        const all = queues.get(kind) ?? [];
+        queues.delete(kind);
+        for (const one of all) one();
+      });
+    });
 }

@@ -1,5 +1,5 @@
 import { type Result, refuse } from '../errors.ts';
-import type { Agent, Bundle, Draft, EpochSeconds, Presented, ToolServer } from '../model.ts';
+import type { Agent, Bundle, Draft, Presented, ToolServer } from '../model.ts';
 import { sha256 } from '../wire/digest.ts';
 import { type CheckProof, PROOF_WINDOW_SECONDS, type Proof } from '../wire/dpop.ts';
 import type { JsonObject } from '../wire/json.ts';
@@ -41,13 +41,13 @@ export async function authenticate(check: ClientCheck, request: Presented, bundl
   if (!claimed) return refuse('client_unauthenticated', { detail: 'token_form' });
   const workload = check.issuers.get(String(claimed['iss']));
   // A workload token may be bound to the proof's key, so the proof is read first; elsewhere no stranger makes us check one.
-  const early = workload && readProof(check, request, draft.now);
+  const early = workload && (await readProof(check, request, draft));
   const proven =
     workload && early
       ? await federated(workload, assertion, early, request, bundle, draft)
       : await keyed(check.issuer, assertion, claimed, request, bundle, draft);
   if (!proven.ok) return proven;
-  const proof = early ?? readProof(check, request, draft.now);
+  const proof = early ?? (await readProof(check, request, draft));
   const jkt = proof.ok ? proof.value?.jkt : undefined;
 
   const { client } = proven.value;
@@ -70,9 +70,12 @@ export function stands(agent: Agent, suspended: 'client_suspended' | 'suspended'
   return agent.owned ? ok(undefined) : refuse('owner_missing');
 }
 
-function readProof(check: ClientCheck, { proof, htm, htu }: Presented, now: EpochSeconds): Result<Proof | undefined> {
+async function readProof(check: ClientCheck, { proof, htm, htu }: Presented, draft: Draft): Promise<Result<Proof | undefined>> {
   if (proof === undefined) return ok(undefined);
-  const read = check.checkProof(proof, { htm, htu, now, nonce: (nonce) => check.nonces.fresh(nonce, now) });
+  const { now } = draft;
+  const read = await draft.turn('proof', () =>
+    check.checkProof(proof, { htm, htu, now, nonce: (nonce) => check.nonces.fresh(nonce, now) }),
+  );
   if (read.ok) return read;
   return read.error === 'proof_nonce_needed' ? refuse('nonce_needed') : refuse('proof_bad', { detail: read.error });
 }

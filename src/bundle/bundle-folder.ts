@@ -19,11 +19,13 @@ export async function folderBundles(options: {
   readonly folder: string;
   readonly engine: Engine;
   readonly onReport?: (report: Report) => void;
+  /** Waited for before another bundle comes into force: where it cannot be recorded, the old one stays. Not called for the first. */
+  readonly enact?: (hash: string) => Promise<void>;
   readonly today?: () => string;
   /** Without it the folder is read only when asked to. Default true. */
   readonly watch?: boolean;
 }): Promise<Bundles> {
-  const { folder, engine, onReport, today } = options;
+  const { folder, engine, onReport, enact, today } = options;
   const first = await loadFolder(folder, engine, today?.());
   if (!first.ok) throw new ConfigError(first.error.map(formatProblem));
   let bundle: Bundle | undefined = first.value.bundle;
@@ -42,6 +44,13 @@ export async function folderBundles(options: {
       loaded = files.ok ? (hashBundle(files.value) === hash ? ok(undefined) : await judge(files.value)) : files;
     } catch {
       loaded = no([{ file: '.', text: 'the bundle could not be read or judged' }]);
+    }
+    if (loaded.ok && loaded.value) {
+      try {
+        await enact?.(loaded.value.bundle.hash);
+      } catch {
+        loaded = no([{ file: '.', text: 'the bundle could not be recorded, so it is not in force', hint: 'reload when the store answers' }]);
+      }
     }
     if (!bundle) return report;
     if (!loaded.ok) report = { ok: false, hash, changed: false, problems: loaded.error, warnings };

@@ -9,9 +9,11 @@ export function jwtMinter(options: { readonly signer: Signer }): Minter {
     kind: 'jwt',
     prepare: (_asked, grant) =>
       ok({
-        run: async () => ({
+        run: async ({ turn }) => ({
           kind: 'jwt',
-          token: await options.signer.sign({ typ: TYP_ACCESS_TOKEN }, grant.claims),
+          token: await (turn
+            ? turn('sign', () => options.signer.sign({ typ: TYP_ACCESS_TOKEN }, grant.claims))
+            : options.signer.sign({ typ: TYP_ACCESS_TOKEN }, grant.claims)),
           effectiveExpiry: grant.exp,
         }),
       }),

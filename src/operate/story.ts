@@ -24,7 +24,7 @@ export function tell(story: readonly Told[]): readonly string[] {
   return story.flatMap(({ seq, entry }) => {
     const rows = entry.by !== undefined && entry.client === undefined ? byOperator(entry) : byClient(entry);
     const width = Math.max(...rows.map(([name]) => name.length));
-    return [`#${seq}  ${time(entry.at)}  ${headline(entry)}`, ...rows.map(([name, text]) => `    ${name.padEnd(width)}  ${text}`)];
+    return [`#${seq}  ${time(entry.at)}  ${headline(entry)}`, ...rows.map(([name, text]) => `    ${name.padEnd(width)}  ${printable(text)}`)];
   });
 }
 
@@ -82,4 +82,7 @@ const recorded = (fields: JsonObject): string =>
   Object.entries(fields)
     .map(([name, value]) => `${name}=${JSON.stringify(value)}`)
     .join(', ');
+/** What an agent wrote must neither move an operator's cursor nor begin a line that looks like ours: controls and bidi marks are spelt out. */
+const printable = (text: string): string =>
+  text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (c) => `\\u${(c.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`);
 const time = (at: number | undefined): string => (at === undefined ? 'its end' : new Date(at * 1000).toISOString().replace('.000Z', 'Z'));

@@ -1,7 +1,7 @@
 import type { Entry, Facts, Id } from '../model.ts';
 import type { Json, JsonObject } from '../wire/json.ts';
 
-/** Every member of an entry, in the order people read them. One schema: what is not known stands as null. */
+/** Every member of an entry. One schema: what is not known stands as null. */
 const MEMBERS: { readonly [K in keyof Required<Entry>]: true } = {
   kind: true,
   at: true,
@@ -34,9 +34,12 @@ const MEMBERS: { readonly [K in keyof Required<Entry>]: true } = {
   again: true,
 };
 
+/** Sorted, as they are hashed (RFC 8785). */
+const NAMES = (Object.keys(MEMBERS) as (keyof Entry)[]).sort();
+
 export function toBody(entry: Entry): JsonObject {
   const body: Record<string, Json> = {};
-  for (const name of Object.keys(MEMBERS) as (keyof Entry)[]) body[name] = (entry[name] as Json | undefined) ?? null;
+  for (const name of NAMES) body[name] = (entry[name] as Json | undefined) ?? null;
   return body;
 }
 /** The entry of a ledger row; nulls are absent again. */

@@ -70,7 +70,7 @@ export function createRecord(options: RecordOptions): Recorder {
   return {
     open(request) {
       const now = time();
-      let facts: Facts = { request };
+      const facts: Facts = { request };
       const work: Work = { began: world.elapsed(), marks: [] };
       const draft: Draft = {
         id: `exc_${newRoot(now, world.random(ROOT_BYTES))}`,
@@ -83,11 +83,12 @@ export function createRecord(options: RecordOptions): Recorder {
         get late() {
           return world.elapsed() - work.began > options.deadlineMs;
         },
+        turn: world.turn,
         get facts() {
           return facts;
         },
         note(more) {
-          facts = { ...facts, ...more };
+          Object.assign(facts, more);
         },
         spend(once, until, otherwise, bound) {
           const key = `once/${once}`;

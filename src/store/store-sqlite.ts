@@ -66,7 +66,7 @@ function open(line: Line, options: { readonly path: string; readonly now?: () =>
   const recent = allRecent(db);
   const reader = createReader(db, recent);
   const followers = createFollowers();
-  const { now: clock = reader.clock } = options;
+  const { now: clock = () => Date.now() / 1000 } = options;
   const now = (): number => Math.floor(clock());
   let head = line.opened.head;
   let waiting: Waiting[] = [];
@@ -76,6 +76,7 @@ function open(line: Line, options: { readonly path: string; readonly now?: () =>
   let dead: unknown;
   let closing: Promise<void> | undefined;
   let idle: (() => void) | undefined;
+  let looks: (() => void)[] = [];
 
   function schedule(): void {
     if (scheduled || flying) return;
@@ -146,6 +147,32 @@ function open(line: Line, options: { readonly path: string; readonly now?: () =>
     }
   }
 
+  /** What is looked up in one turn of the loop shares one read transaction: its locks cost more than its rows. */
+  function together<T>(read: () => T): Promise<T> {
+    return new Promise((resolve, reject) => {
+      looks.push(() => {
+        try {
+          resolve(reading(read));
+        } catch (fault) {
+          reject(fault);
+        }
+      });
+      if (looks.length === 1) setImmediate(lookAll);
+    });
+  }
+  function lookAll(): void {
+    const all = looks;
+    looks = [];
+    const several = all.length > 1 && !closing && !line.db;
+    try {
+      if (several) db.exec('BEGIN');
+    } catch {
+      // Then each reads for itself, and says what is wrong.
+    }
+    for (const one of all) one();
+    if (several && db.isTransaction) db.exec('COMMIT');
+  }
+
   return {
     repaired: line.opened.repaired,
     broken: line.opened.broken,
@@ -163,8 +190,8 @@ function open(line: Line, options: { readonly path: string; readonly now?: () =>
         schedule();
       });
     },
-    async look(keys, sums = []) {
-      return reading(() => {
+    look(keys, sums = []) {
+      return together(() => {
         const at = now();
         return { found: keys.map((key) => reader.key(key, at)), sums: sums.map((query) => reader.sum(query, at)) };
       });

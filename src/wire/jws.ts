@@ -19,9 +19,12 @@ export type TokenFlaw =
   | 'keys_unavailable';
 export type Alg = 'ES256' | 'RS256';
 
+/** Does the work at a time of its own choosing, with others of its kind. */
+export type Turn = <T>(kind: string, work: () => T) => Promise<T>;
 /** Who waits, and until when; the signal is made for whoever reads it. */
 export interface Waiting {
   readonly signal: AbortSignal;
+  readonly turn?: Turn;
 }
 /** Where a signature's key comes from. Throws when it cannot know; undefined when there is no such key. */
 export interface KeySource {
@@ -135,7 +138,9 @@ export async function checkToken(
     return no('keys_unavailable');
   }
   if (!key) return no('token_kid');
-  if (!signatureHolds(header.alg, key, signed, signature)) return no('token_signature');
+  const found = key;
+  const check = (): boolean => signatureHolds(header.alg, found, signed, signature);
+  if (!(waiting?.turn ? await waiting.turn('verify', check) : check())) return no('token_signature');
   return checkClaims(payload, expected);
 }
 

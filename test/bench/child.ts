@@ -34,5 +34,6 @@ async function obey(order: Order): Promise<object> {
   if (order.ask === 'floors') return floors();
   if (order.ask === 'gc') globalThis.gc?.();
   const { user, system } = process.cpuUsage();
-  return { cpu: user + system, rss: process.memoryUsage.rss(), handles: process.getActiveResourcesInfo().length };
+  const main = process.threadCpuUsage();
+  return { cpu: user + system, main: main.user + main.system, heap: process.memoryUsage().heapUsed, rss: process.memoryUsage.rss(), handles: process.getActiveResourcesInfo().length };
 }

@@ -18,7 +18,7 @@ for (const subjects of ['fresh', 'fresh', 'kept', 'kept'] as const) {
     [...st],
     'cpu µs/exchange',
     ((after.cpu - before.cpu) / n).toFixed(1),
-    'rate',
+    'main', (((after as any).main-(before as any).main)/n).toFixed(1), 'rate',
     ((n / wall) * 1000).toFixed(0),
     'rss',
     (after.rss / 1e6).toFixed(0),

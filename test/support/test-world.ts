@@ -13,6 +13,7 @@ export function testWorld(start = 1_795_176_000): TestWorld {
     now: () => start + Math.floor(milliseconds / 1000),
     elapsed: () => milliseconds,
     random: (bytes) => randomBytes(bytes),
+    turn: async (_kind, work) => work(),
     after(ms) {
       const abort = new AbortController();
       timers.push({ at: milliseconds + ms, abort });

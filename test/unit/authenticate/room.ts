@@ -43,6 +43,7 @@ export function newDraft(now = NOW): TestDraft {
     now,
     signal: new AbortController().signal,
     late: false,
+    turn: async (_kind, work) => work(),
     spent,
     get facts() {
       return facts;

@@ -26,6 +26,7 @@ function draft(): Draft & { said(): Facts } {
     now: NOW,
     signal: new AbortController().signal,
     late: false,
+    turn: async (_kind, work) => work(),
     get facts() {
       return facts;
     },
