@@ -1,0 +1,4 @@
+import { headerTables } from './cases-headers.ts';
+import { runTables } from './oracle.ts';
+
+runTables(headerTables);

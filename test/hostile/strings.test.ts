@@ -1,0 +1,4 @@
+import { stringTables } from './cases-strings.ts';
+import { runTables } from './oracle.ts';
+
+runTables(stringTables);
