@@ -14,8 +14,9 @@ import { folderBundles } from './bundle/bundle-folder.ts';
 import type { Config } from './config.ts';
 import { cedarEngine } from './decide/policy-cedar.ts';
 import { ConfigError } from './errors.ts';
+import { checkAddresses, listenOnSocket } from './http/address.ts';
 import type { Check } from './http/health.ts';
-import { createOperatorServer, listenOnSocket } from './http/operator.ts';
+import { createOperatorServer } from './http/operator.ts';
 import { createServer } from './http/server.ts';
 import { openSecret } from './keys/secret-file.ts';
 import { localSigner } from './keys/signer-local.ts';
@@ -69,6 +70,8 @@ async function letGo(held: readonly Held[]): Promise<void> {
 
 async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
   const { world, log } = edge;
+  const operator: Operator = { name: `local:${userInfo().username}`, via: 'socket' };
+  let recorder: Recorder | undefined;
   const bundles = await folderBundles({
     folder: config.policies,
     engine: cedarEngine(),
@@ -78,6 +81,7 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
     enact: async (hash) => recorder && recordBundle(recorder, hash, operator.name),
   });
   held.push(() => bundles.close());
+  await checkAddresses(config.listen, config.operator.socket);
   const secret = openSecret(secretSource(config, edge), { create: !existsSync(config.store.path) });
   mkdirSync(dirname(config.store.path), { recursive: true, mode: 0o700 });
   const store = await openStore(config);
@@ -91,7 +95,7 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
     );
   };
   const record = createRecord({ store, world, deadlineMs: config.deadlineMs, readers: [meter.read, logReader(log)], onFault: faulted });
-  const operator: Operator = { name: `local:${userInfo().username}`, via: 'socket' };
+  recorder = record;
 
   const { maxAgeSeconds } = config.keys;
   const signer = await localSigner({
@@ -120,10 +124,9 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
   const exchange = createBroker({ issuer: config.issuer, world, store, bundles, record, minters, authenticate, approve: createApprove() });
   const settle = createSettle({ issuer: config.issuer, store, bundles, authenticate, record, signer });
 
-  async function reported(report: Report): Promise<void> {
+  function reported(report: Report): void {
     for (const p of [...report.problems, ...report.warnings])
       log.warn({ file: p.file, line: p.line, text: p.text, hint: p.hint }, 'bundle');
-    if (report.changed) await recordBundle(record, report, operator.name).catch(faulted);
   }
   const status = async (): Promise<readonly Check[]> => [
     await probe('clock', async () => void world.now()),
@@ -162,7 +165,7 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
     server,
     store,
     async listen() {
-      await recordBundle(record, bundles.report(), operator.name);
+      await recordBundle(record, bundles.report().hash, operator.name);
       await listenOnSocket(local, config.operator.socket);
       await server.listen(config.listen);
     },
@@ -210,9 +213,9 @@ function quietly<T>(work: () => T): T | undefined {
   }
 }
 /** What is in force is part of the story: each bundle that comes into force is an entry. */
-async function recordBundle(record: Recorder, report: Report, by: string): Promise<void> {
+async function recordBundle(record: Recorder, bundle: string, by: string): Promise<void> {
   const draft = record.open('bundle');
-  draft.note({ bundle: report.hash, by });
+  draft.note({ bundle, by });
   await record.commit(draft, 'bundle', []);
 }
 async function probe(name: string, work: () => Promise<void>): Promise<Check> {

@@ -49,7 +49,9 @@ export async function folderBundles(options: {
       try {
         await enact?.(loaded.value.bundle.hash);
       } catch {
-        loaded = no([{ file: '.', text: 'the bundle could not be recorded, so it is not in force', hint: 'reload when the store answers' }]);
+        loaded = no([
+          { file: '.', text: 'the bundle could not be recorded, so it is not in force', hint: 'reload when the store answers' },
+        ]);
       }
     }
     if (!bundle) return report;

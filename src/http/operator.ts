@@ -1,7 +1,5 @@
-import { chmodSync, existsSync, unlinkSync } from 'node:fs';
-import { connect } from 'node:net';
 import type { FastifyInstance, FastifyReply } from 'fastify';
-import { ConfigError, type Refusal, refuse, toWire } from '../errors.ts';
+import { type Refusal, refuse, toWire } from '../errors.ts';
 import type { Operate, Operator } from '../operate/operator.ts';
 import { isObject, parseJson } from '../wire/json.ts';
 import { JSON_TYPE } from './documents.ts';
@@ -54,24 +52,3 @@ function refusal(reply: FastifyReply, no: Refusal): FastifyReply {
     ...(decision !== undefined && { decision_id: decision }),
   });
 }
-
-/** Listens 0600 from the first moment on. A socket left by a killed broker is removed; a living one is refused. */
-export async function listenOnSocket(server: FastifyInstance, path: string): Promise<void> {
-  if (existsSync(path)) {
-    if (await answers(path)) throw new ConfigError([`operator.socket: another broker answers there; stop it, or name another path`]);
-    unlinkSync(path);
-  }
-  const before = process.umask(0o177);
-  try {
-    await server.listen({ path });
-  } finally {
-    process.umask(before);
-  }
-  chmodSync(path, 0o600);
-}
-const answers = (path: string): Promise<boolean> =>
-  new Promise((resolve) => {
-    const socket = connect(path);
-    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
-    socket.once('connect', () => socket.destroy());
-  });
