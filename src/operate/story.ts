@@ -24,7 +24,10 @@ export function tell(story: readonly Told[]): readonly string[] {
   return story.flatMap(({ seq, entry }) => {
     const rows = entry.by !== undefined && entry.client === undefined ? byOperator(entry) : byClient(entry);
     const width = Math.max(...rows.map(([name]) => name.length));
-    return [`#${seq}  ${time(entry.at)}  ${headline(entry)}`, ...rows.map(([name, text]) => `    ${name.padEnd(width)}  ${printable(text)}`)];
+    return [
+      `#${seq}  ${time(entry.at)}  ${headline(entry)}`,
+      ...rows.map(([name, text]) => `    ${name.padEnd(width)}  ${printable(text)}`),
+    ];
   });
 }
 
