@@ -71,10 +71,12 @@ function material(jwk: JsonObject): JsonObject {
   return (kty === 'EC' ? { kty, crv, x, y } : { kty, n, e }) as JsonObject;
 }
 
+/** A larger one signs nothing that 65537 does not, and makes each verification as slow as a signature. */
+const MAX_EXPONENT = 2n ** 32n;
 function isWeakRsa(key: KeyObject, jwk: JsonObject): boolean {
   const { modulusLength = 0, publicExponent = 0n } = key.asymmetricKeyDetails ?? {};
   if (modulusLength < 2048 || modulusLength > 8192) return true;
-  if (publicExponent < 3n || publicExponent % 2n === 0n) return true;
+  if (publicExponent < 3n || publicExponent > MAX_EXPONENT || publicExponent % 2n === 0n) return true;
   const n = BigInt(`0x${Buffer.from(String(jwk['n']), 'base64url').toString('hex')}`);
   return n % 2n === 0n || isRoca(n);
 }
