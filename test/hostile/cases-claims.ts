@@ -171,7 +171,7 @@ const ROWS: Readonly<Record<Kind, readonly Row[]>> = {
     ],
     [
       'iat',
-      [ABSENT, ['null', 'null'], ['text', '"1795176000"'], ['true', 'true'], ['a list', '[1]'], ['zero', '0'], ['1e300', '1e300']],
+      [ABSENT, ['null', 'null'], ['text', '"1795176000"'], ['true', 'true'], ['a list', '[1]'], ['zero', '0']],
       { detail: 'proof_iat' },
     ],
     ['iat', [['1e300', '1e300']], { detail: 'proof_form' }],
