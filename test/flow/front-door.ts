@@ -150,15 +150,22 @@ export async function grantedBy(on: Rig, asking: Asking = {}): Promise<Granted> 
 export interface AheadWorld extends World {
   /** Both clocks go forward by so much, and on from there. */
   ahead(seconds: number): void;
+  /** The wall clock alone: it is in doubt until it is put back. */
+  jump(seconds: number): void;
 }
 /** The real world, which a test may put ahead. The store keeps its own clock, as another machine would. */
 export function aheadWorld(): AheadWorld {
   let seconds = 0;
-  const world = createWorld({ wall: () => Date.now() + seconds * 1000, monotonic: () => performance.now() + seconds * 1000 });
+  let jumped = 0;
+  const wall = (): number => Date.now() + (seconds + jumped) * 1000;
+  const world = createWorld({ wall, monotonic: () => performance.now() + seconds * 1000 });
   return {
     ...world,
     ahead(more) {
       seconds += more;
+    },
+    jump(more) {
+      jumped += more;
     },
   };
 }
