@@ -114,23 +114,9 @@ export class Sums {
   #member(sum: string, id: string, at: number): Member | undefined {
     const row = this.#sql.member.get(sum, id);
     if (!row) return undefined;
-    const member = {
-      amount: Number(row['amount']),
-      at: Number(row['at']),
-      until: row['until'] === null ? undefined : Number(row['until']),
-    };
-    if (Number(row['ends']) >= at) return member;
-    // It has ended in every window: a claim under its id is a new amount, and the old one must not stay in any part.
-    this.#clear(sum, id, member);
-    return undefined;
-  }
-  #clear(sum: string, id: string, member: Member): void {
-    for (const span of this.#known(sum)) {
-      const ends = lastSecond(member.at, member.until, span);
-      this.#sql.take.run(member.amount, sum, span, ends);
-      this.#sql.removeEmpty.run(sum, span, ends);
-    }
-    this.#sql.removeMember.run(sum, id);
+    // Ended in every window, so a claim under its id is a new amount; what the old one left in the parts counts for nothing and is pruned.
+    if (Number(row['ends']) < at) return undefined;
+    return { amount: Number(row['amount']), at: Number(row['at']), until: row['until'] === null ? undefined : Number(row['until']) };
   }
   #ensure(sum: string, span: number, at: number): void {
     const known = this.#known(sum);

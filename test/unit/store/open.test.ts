@@ -1,58 +1,16 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import {
-  chmodSync,
-  chownSync,
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  truncateSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { after, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { verifyLedger } from '../../../scripts/verify-ledger.ts';
 import { GENESIS, link } from '../../../src/store/chain.ts';
 import { StoreRefused } from '../../../src/store/store.ts';
-import { type SqliteStore, sqliteStore } from '../../../src/store/store-sqlite.ts';
+import { sqliteStore } from '../../../src/store/store-sqlite.ts';
+import { filled, folder, overwrite, place, sql, T, write } from './files.ts';
 
-const T = 1_795_176_000;
-const folder = mkdtempSync(join(tmpdir(), 'countersign-'));
-after(() => rmSync(folder, { recursive: true }));
-let files = 0;
-const place = (): string => {
-  const own = join(folder, String(files++));
-  mkdirSync(own);
-  return join(own, 'a.db');
-};
-const write = (store: SqliteStore, n: number) =>
-  store.commit({
-    at: T,
-    notAfter: Number.MAX_SAFE_INTEGER,
-    claims: [{ key: `once/${n}`, version: 0, value: n, until: T + 600, else: 'taken' }],
-    entries: [{ body: { kind: 'minted', at: T, n }, terms: [`id/${n}`] }],
-  });
-/** A store of so many entries, closed. */
-async function filled(count: number): Promise<string> {
-  const path = place();
-  const store = await sqliteStore({ path, now: () => T });
-  await Promise.all(Array.from({ length: count }, (_, i) => write(store, i + 1)));
-  await store.close();
-  return path;
-}
-const sql = (path: string, text: string): void => {
-  const db = new DatabaseSync(path);
-  db.exec(text);
-  db.close();
-};
 const code = (expected: string) => (fault: unknown) => {
   assert.ok(fault instanceof StoreRefused, String(fault));
   assert.equal(fault.code, expected);
@@ -77,6 +35,19 @@ describe('opening', () => {
     assert.equal(statSync(path).mode & 0o777, 0o600);
   });
 
+  it('keeps its log short', async () => {
+    const path = place();
+    const store = await sqliteStore({ path, now: () => T });
+    for (let i = 0; i < 60; i++) {
+      const filler = 'x'.repeat(50_000);
+      const entries = Array.from({ length: 10 }, (_, j) => ({ body: { i, j, filler }, terms: [] }));
+      await store.commit({ at: T, notAfter: T, claims: [], entries });
+    }
+    assert.ok(statSync(`${path}-wal`).size < 20e6);
+    await store.close();
+    assert.ok(statSync(path).size > 30e6);
+  });
+
   const bad: readonly (readonly [string, string, (path: string) => void])[] = [
     ['a newer schema', 'newer', (path) => sql(path, 'PRAGMA user_version = 2')],
     ['no database', 'corrupt', (path) => writeFileSync(path, 'what is this? '.repeat(1_000))],
@@ -99,6 +70,7 @@ describe('opening', () => {
         writeFileSync(path, bytes);
       },
     ],
+    ['a page of keys overwritten', 'corrupt', (path) => overwrite(path, '"kept 20"')],
     [
       'a folder',
       'unreadable',
@@ -219,68 +191,5 @@ describe('a torn tail', () => {
     assert.deepEqual([store.repaired?.firstBad, store.head().seq], [25_001, 25_002]);
     await store.close();
     assert.equal((await verifyLedger(path)).ok, true);
-  });
-});
-
-describe('verify-ledger', () => {
-  const script = fileURLToPath(new URL('../../../scripts/verify-ledger.ts', import.meta.url));
-  const run = (...args: string[]) => spawnSync(process.execPath, [script, ...args], { encoding: 'utf8' });
-
-  it('prints what it verified, and its head is one to expect later', async () => {
-    const path = await filled(5);
-    const { status, stdout } = run('--data', path);
-    assert.equal(status, 0);
-    assert.match(stdout, /^5 entries verified\nhead {5}5:[0-9a-f]{64}\nfrom {5}2026-11-20T\S+Z\n(.*\n)+ {2}minted {5}5\n$/);
-    const report = JSON.parse(run('--data', path, '--json').stdout);
-    assert.deepEqual([report.ok, report.count, report.from, report.kinds], [true, 5, T, { minted: 5 }]);
-    const store = await sqliteStore({ path, now: () => T });
-    await write(store, 6);
-    assert.equal(run('--data', path, '--expect-head', report.head).status, 0, 'while a broker runs, and goes on');
-    assert.equal(JSON.parse(run('--data', path, '--json').stdout).count, 6, 'what is in the log counts');
-    await store.close();
-    sql(path, 'DELETE FROM entry WHERE seq > 4');
-    assert.equal(run('--data', path).status, 0, 'a cut end verifies by itself');
-    const cut = run('--data', path, '--expect-head', report.head);
-    assert.equal(cut.status, 1);
-    assert.match(cut.stdout, /BAD {6}entry 5: the expected head is not in this ledger\n/);
-  });
-  it('names the first bad entry, what is wrong and what to do', async () => {
-    const path = await filled(5);
-    sql(path, `UPDATE entry SET body = replace(body, '"n":3', '"n":4') WHERE seq = 3`);
-    const { status, stdout } = run('--data', path);
-    assert.equal(status, 1);
-    assert.match(stdout, /2 entries verified\n(.*\n)*BAD {6}entry 3: its hash does not follow .*\n {9}Keep this file .*\n$/);
-  });
-  it('says so when there is nothing to verify', async () => {
-    const path = await filled(1);
-    const text = join(path, '..', 'text');
-    writeFileSync(text, 'no ledger');
-    for (const args of [
-      ['--data', `${path}.none`],
-      ['--data', folder],
-      ['--data', text],
-      ['--data', path, '--expect-head', 'x'],
-      ['--what'],
-    ]) {
-      const { status, stderr, stdout } = run(...args);
-      assert.equal(status, 2, args.join(' '));
-      assert.equal(stdout, '');
-      assert.match(stderr, /\w+ \w+/);
-    }
-    assert.equal(existsSync(`${path}.none`), false);
-  });
-  it('reads a copy, and stops at a damaged page', async () => {
-    const path = await filled(400);
-    const copy = join(path, '..', 'copy.db');
-    copyFileSync(path, copy);
-    assert.equal((await verifyLedger(copy)).count, 400);
-    const bytes = readFileSync(copy);
-    const found = bytes.indexOf('"n":200}');
-    const page = found - (found % 4096);
-    bytes.fill(0xff, page, page + 4096);
-    writeFileSync(copy, bytes);
-    const { ok, bad, count } = await verifyLedger(copy);
-    assert.equal(ok, false);
-    assert.deepEqual([bad?.seq, bad?.why], [count + 1, 'the file is damaged from here on']);
   });
 });

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import type { DatabaseSync } from 'node:sqlite';
 import { describe, it } from 'node:test';
-import { GENESIS } from '../../../src/store/chain.ts';
+import { GENESIS, verifyChain } from '../../../src/store/chain.ts';
 import type { Batch } from '../../../src/store/store.ts';
 import { openForWriting } from '../../../src/store/store-sqlite-open.ts';
 import { HOLDS, LATE, type Landed, pack } from '../../../src/store/store-sqlite-pack.ts';
 import { RecentKeys } from '../../../src/store/store-sqlite-recent.ts';
+import { rowOf } from '../../../src/store/store-sqlite-tail.ts';
 import { createWriter } from '../../../src/store/store-sqlite-writer.ts';
 
 const T = 1_795_176_000;
@@ -68,6 +69,8 @@ describe('a transaction that fails', () => {
       assert.deepEqual(outcomes(next), poisons ? 'poisoned' : [HOLDS, 0]);
       assert.equal(count(db, 'entry'), poisons ? 1 : 2);
       assert.equal(writer.tidy(), !poisons);
+      const rows = db.prepare('SELECT seq, hash, body FROM entry ORDER BY seq').all().map(rowOf);
+      assert.equal(verifyChain(rows).ok, true, 'the chain goes on from the last entry that is there');
     });
   }
   it('ends the store where it cannot be taken back', () => {
