@@ -5,6 +5,7 @@ import { isObject, type Json, type JsonObject } from '../wire/json.ts';
 import { type RemoteKeysOptions, remoteKeys } from '../wire/jwks-remote.ts';
 import { type Claims, checkToken, type Expected } from '../wire/jws.ts';
 import { TYP_ACCESS_TOKEN, TYPE_ACCESS_TOKEN, TYPE_ID_JAG, TYPE_ID_TOKEN, TYPE_JWT } from '../wire/oauth.ts';
+import { remembered } from '../wire/remembered.ts';
 import { ok } from '../wire/result.ts';
 import type { Issuer, Proved, Shown } from './authenticate.ts';
 
@@ -60,6 +61,8 @@ export function oidcIssuer(options: OidcIssuerOptions): Issuer {
     ...(options.fetch && { fetch: options.fetch }),
   });
 
+  const signatures = remembered({ now });
+
   function profile({ type, agent }: Shown): Profile | undefined {
     const there = agent === undefined ? undefined : clients.get(agent);
     switch (type) {
@@ -108,6 +111,7 @@ export function oidcIssuer(options: OidcIssuerOptions): Issuer {
           audience: fit.audience,
           maxLifetimeSeconds,
           now: draft.now,
+          remembered: signatures,
           ...(fit.required && { required: fit.required }),
         },
         draft,

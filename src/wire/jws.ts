@@ -1,6 +1,7 @@
 /** One JWT, checked whole: exact form, header allow-list, signature, claims (RFC 8725). The same for id tokens, assertions and action tokens. */
 import { type KeyObject, sign, verify } from 'node:crypto';
 import { isObject, type Json, type JsonObject, parseJson } from './json.ts';
+import type { Remembered } from './remembered.ts';
 import { no, ok, type Result } from './result.ts';
 
 export type TokenFlaw =
@@ -42,6 +43,8 @@ export interface Expected {
   /** Claims that must be present as non-empty strings, beside `iss`, `sub`, `iat`, `exp`. */
   readonly required?: readonly string[];
   readonly skewSeconds?: number;
+  /** Signatures that need no second look. */
+  readonly remembered?: Remembered;
 }
 export interface Claims extends JsonObject {
   readonly iss: string;
@@ -139,9 +142,12 @@ export async function checkToken(
   }
   if (!key) return no('token_kid');
   const found = key;
+  if (expected.remembered?.holds(token, found)) return checkClaims(payload, expected);
   const check = (): boolean => signatureHolds(header.alg, found, signed, signature);
   if (!(waiting?.turn ? await waiting.turn('verify', check) : check())) return no('token_signature');
-  return checkClaims(payload, expected);
+  const claims = checkClaims(payload, expected);
+  if (claims.ok) expected.remembered?.keep(token, found, claims.value.exp);
+  return claims;
 }
 
 export function checkClaims(payload: JsonObject, expected: Expected): Result<Claims, TokenFlaw> {
