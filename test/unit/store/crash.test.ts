@@ -95,7 +95,9 @@ describe('a store whose process dies', () => {
     const answered = said.filter((line) => /^\d+$/.test(line)).map(Number);
     const faults = said.filter((line) => !/^\d+$/.test(line));
     assert.ok(answered.length > 64);
-    assert.equal(faults.filter((line) => line === 'disk').length, 64);
+    const met = faults.filter((line) => line === 'disk').length;
+    assert.ok(met > 0);
+    assert.equal(met + faults.filter((line) => line === 'poisoned').length, 64);
     assert.equal(faults.filter((line) => line === 'poisoned true').length, 64);
     assert.equal(faults.at(-1), 'closed');
     await everyAnswerIsThere(path, answered);
