@@ -1,3 +1,4 @@
+import type { JsonObject } from '../../src/wire/json.ts';
 import { newKey, rawJws } from '../support/keys.ts';
 import { bareJwk } from '../support/rig.ts';
 import type { Case } from './oracle.ts';
@@ -75,4 +76,116 @@ export const proofCases: readonly Case[] = [
     ...bad,
     detail: 'proof_form',
   },
+
+  ...(
+    [
+      ['https for http', (url) => url.replace('http:', 'https:')],
+      ['another port', (url) => url.replace(/:\d+$/, ':1')],
+      ['another host', (url) => url.replace('127.0.0.1', 'localhost')],
+      ['a user', (url) => url.replace('//', '//u@')],
+    ] as const satisfies readonly (readonly [string, (issuer: string) => string])[]
+  ).map(
+    ([name, change]): Case => ({
+      name: `htu with ${name}`,
+      asking: (rig) => ({ proof: { claims: { htu: `${change(rig.issuer)}/token` } } }),
+      ...bad,
+      detail: 'proof_htu',
+    }),
+  ),
+  ...[
+    '/',
+    '/token/',
+    '/Token',
+    '/token/x',
+    '//token',
+    '/%74oken',
+    '/token%00',
+    '/token;x=1',
+    '/token?',
+    '/token#',
+    '/token#x',
+    '/token\\',
+    '/backends/token',
+  ].map(
+    (path): Case => ({
+      name: `htu of the path ${path}`,
+      asking: (rig) => ({ proof: { claims: { htu: `${rig.issuer}${path}` } } }),
+      ...bad,
+      detail: 'proof_htu',
+    }),
+  ),
+  { name: 'htu at the trap', asking: (_, trap) => ({ proof: { claims: { htu: `${trap.url}/token` } } }), ...bad, detail: 'proof_htu' },
+  { name: 'htu that is the issuer alone', asking: (rig) => ({ proof: { claims: { htu: rig.issuer } } }), ...bad, detail: 'proof_htu' },
+  ...(
+    [
+      ['with a symmetric half', (jwk) => ({ ...jwk, k: 'AAAA' })],
+      ['with RSA primes', (jwk) => ({ ...jwk, d: 'AAAA', p: 'AAAA' })],
+      ['of another type', (jwk) => ({ ...jwk, kty: 'RSA' })],
+      ['of a type in lower case', (jwk) => ({ ...jwk, kty: 'ec' })],
+      ['on another curve', (jwk) => ({ ...jwk, crv: 'P-384' })],
+      ['on the curve of Bitcoin', (jwk) => ({ ...jwk, crv: 'secp256k1' })],
+      ['without curve', ({ crv: _, ...jwk }) => jwk],
+      ['without y', ({ y: _, ...jwk }) => jwk],
+      ['of zeros', (jwk) => ({ ...jwk, x: 'A'.repeat(43), y: 'A'.repeat(43) })],
+      ['with x of 42 characters', (jwk) => ({ ...jwk, x: String(jwk['x']).slice(1) })],
+      ['with x of 44 characters', (jwk) => ({ ...jwk, x: `A${jwk['x']}` })],
+      ['with x padded', (jwk) => ({ ...jwk, x: `${jwk['x']}=` })],
+      ['with x a number', (jwk) => ({ ...jwk, x: 7 })],
+      ['with x a list', (jwk) => ({ ...jwk, x: [jwk['x']] })],
+      ['that is a string', (jwk) => JSON.stringify(jwk)],
+      ['that is a list', (jwk) => [jwk]],
+      ['that is null', () => null],
+      ['that is empty', () => ({})],
+      ['symmetric', () => ({ kty: 'oct', k: 'AAAA' })],
+      ['of Edwards', () => ({ kty: 'OKP', crv: 'Ed25519', x: 'A'.repeat(43) })],
+      ['that is a URL', () => 'https://evil.example/key'],
+    ] as const satisfies readonly (readonly [string, (jwk: JsonObject) => unknown])[]
+  ).map(
+    ([name, change]): Case => ({
+      name: `a key in the header ${name}`,
+      asking: (rig) => ({ proof: { header: { jwk: change(bareJwk(rig.proofKey)) } } }),
+      ...bad,
+      detail: 'proof_key',
+    }),
+  ),
+  {
+    name: 'the key mirrored: y of the other root',
+    asking: (rig) => ({ proof: { header: { jwk: mirrored(bareJwk(rig.proofKey)) } } }),
+    ...bad,
+    detail: 'proof_signature',
+  },
+  { name: 'jku beside the key', asking: (_, trap) => ({ proof: { header: { jku: `${trap.url}/jwks` } } }), ...bad, detail: 'proof_form' },
+  { name: 'a proof of 5 KB', asking: () => ({ proof: { claims: { pad: 'x'.repeat(4_000) } } }), ...bad, detail: 'proof_form' },
+  { name: 'a second too old', asking: (rig) => ({ proof: { claims: { iat: rig.now() - 62 } } }), ...bad, detail: 'proof_iat' },
+  { name: 'a second too early', asking: (rig) => ({ proof: { claims: { iat: rig.now() + 63 } } }), ...bad, detail: 'proof_iat' },
+  { name: 'an iat in milliseconds', asking: (rig) => ({ proof: { claims: { iat: rig.now() * 1000 } } }), ...bad, detail: 'proof_iat' },
+  ...(['x', 'K0bGgq5zVn2r8v0QmJ7sT1uXyZ3aBcDeFgHiJkLmNoP=', '__proto__', '\u20ac'.repeat(43)] as const).map(
+    (given): Case => ({ name: `a nonce ${given.slice(0, 12)}`, asking: () => ({ nonce: given }), ...nonce }),
+  ),
+  {
+    name: 'the nonce in another case',
+    asking: async (rig) => ({ nonce: (await rig.nonce()).toUpperCase() }),
+    ...nonce,
+  },
+  {
+    name: 'the nonce and a character more',
+    asking: async (rig) => ({ nonce: `${await rig.nonce()}x` }),
+    ...nonce,
+  },
+  {
+    name: 'a proof without a nonce for a base token',
+    asking: () => ({ nonce: null, details: null, form: { scope: 'tool:list' } }),
+    ...nonce,
+  },
+  {
+    name: 'a bad proof for a base token, which needs none',
+    asking: () => ({ proof: { token: 'x' }, details: null, form: { scope: 'tool:list' } }),
+    ...bad,
+    detail: 'proof_form',
+  },
 ];
+const P = 0xffffffff00000001000000000000000000000000ffffffffffffffffffffffffn;
+function mirrored(jwk: JsonObject): JsonObject {
+  const y = P - BigInt(`0x${Buffer.from(String(jwk['y']), 'base64url').toString('hex')}`);
+  return { ...jwk, y: Buffer.from(y.toString(16).padStart(64, '0'), 'hex').toString('base64url') };
+}

@@ -1,0 +1,21 @@
+import { appendFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { writeManifest } from '../../scripts/policies.ts';
+import { confusionCases } from './cases-confusion.ts';
+import { FOURTH_AGENT, spliceCases } from './cases-splice.ts';
+import { targetCases } from './cases-target.ts';
+import { runTables } from './oracle.ts';
+
+runTables(
+  [
+    ['one token in another’s place', confusionCases],
+    ['tokens put together as nobody meant them', spliceCases],
+    ['what is asked for', targetCases],
+  ],
+  {
+    bundle: async (folder) => {
+      await appendFile(join(folder, 'agents.yaml'), FOURTH_AGENT);
+      await writeManifest(folder);
+    },
+  },
+);
