@@ -31,7 +31,7 @@ import { meters } from './record/reader-metrics.ts';
 import { createRecord, type Recorder } from './record/record.ts';
 import { createSettle } from './settle.ts';
 import type { Store } from './store/store.ts';
-import { sqliteStore } from './store/store-sqlite.ts';
+import { type SqliteStore, sqliteStore } from './store/store-sqlite.ts';
 import { canonical } from './wire/digest.ts';
 import { proofChecker } from './wire/dpop.ts';
 import type { Alg } from './wire/jws.ts';
@@ -86,6 +86,8 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
   mkdirSync(dirname(config.store.path), { recursive: true, mode: 0o700 });
   const store = await openStore(config);
   held.push(() => store.close());
+  if (store.repaired) log.warn({ ...store.repaired }, 'ledger repaired');
+  if (store.broken) log.error({ ...store.broken }, 'ledger does not verify');
   const meter = meters({ bundlePolicies: () => bundles.current().policy.size, bundleDegraded: () => !bundles.report().ok });
   const faulted = (fault: unknown): void => {
     meter.fault();
@@ -133,6 +135,9 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
     await probe('store', async () => void (await store.look(['ready']))),
     await probe('keys', async () => void signer.published()),
     await probe('policy', async () => void bundles.current()),
+    store.broken
+      ? { name: 'ledger', state: 'degraded', detail: 'it does not verify; run `npm run verify-ledger`' }
+      : { name: 'ledger', state: 'ok' },
     bundles.report().ok
       ? { name: 'bundle', state: 'ok' }
       : { name: 'bundle', state: 'degraded', detail: 'a newer bundle was refused; run `npm run policies`' },
@@ -179,7 +184,7 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
   };
 }
 
-export const openStore = (config: Pick<Config, 'store'>): Promise<Store> => sqliteStore({ path: config.store.path });
+export const openStore = (config: Pick<Config, 'store'>): Promise<SqliteStore> => sqliteStore({ path: config.store.path });
 
 /** Validates configuration, key source and bundle; writes nothing. What is good is said in a line each. */
 export async function checkApp(config: Config, edge: Pick<Edge, 'world' | 'environment'>): Promise<readonly string[]> {
