@@ -51,8 +51,8 @@ export function createRecord(options: RecordOptions): Recorder {
   }
   const workOf = (draft: Draft): Work => works.get(draft) ?? { began: world.elapsed(), marks: [] };
 
-  async function write(draft: Draft, kind: EntryKind, claims: readonly Claim[]): Promise<Reason | undefined> {
-    const entry: Entry = { ...draft.facts, kind, at: time(), exchange: draft.id };
+  async function write(draft: Draft, kind: EntryKind, claims: readonly Claim[], why: Facts = {}): Promise<Reason | undefined> {
+    const entry: Entry = { ...draft.facts, ...why, kind, at: time(), exchange: draft.id };
     const entries = [{ body: toBody(entry), terms: termsOf(entry) }];
     const conflict = await store.commit<Reason>({ at: entry.at, notAfter: Math.ceil(draft.now + seconds) + 1, claims, entries });
     if (conflict !== undefined) return conflict;
@@ -125,19 +125,19 @@ export function createRecord(options: RecordOptions): Recorder {
       const work = workOf(draft);
       let answer: Refusal = refusal;
       let claims = refusal.claims ?? [];
+      let replayed = false;
       for (;;) {
-        draft.note({
-          reason: answer.reason,
-          ...(answer.code !== undefined && { code: answer.code }),
-          ...(answer.detail !== undefined && { detail: answer.detail }),
-        });
-        const conflict = await write(draft, answer.reason === 'approval_pending' ? 'pending' : 'refused', [...work.marks, ...claims]);
+        const { reason, code, detail } = answer;
+        const why = { reason, ...(code !== undefined && { code }), ...(detail !== undefined && { detail }) };
+        const conflict = await write(draft, reason === 'approval_pending' ? 'pending' : 'refused', [...work.marks, ...claims], why);
         if (conflict === undefined) return { ...answer, decision: draft.id };
+        // The failed claim is a mark: drop it. Or it is state that this no wanted to leave: either way none of that is left behind.
         const left = work.marks.filter((mark) => mark.else !== conflict);
-        // The failed claim is a mark: drop it. Or it is state that this no wanted to leave: then none of that is left behind.
-        if (left.length === work.marks.length) claims = [];
+        // Marks stand in the order in which they were proved: the first that was spent before is the no.
+        if (left.length === work.marks.length || !replayed) answer = { reason: conflict };
+        replayed ||= left.length < work.marks.length;
+        claims = [];
         work.marks = left;
-        answer = { reason: conflict };
       }
     },
 

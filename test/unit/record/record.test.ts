@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { refuse, Unavailable } from '../../../src/errors.ts';
-import type { Entry } from '../../../src/model.ts';
+import type { Draft, Entry } from '../../../src/model.ts';
 import { fromBody } from '../../../src/record/entry.ts';
 import { createRecord } from '../../../src/record/record.ts';
 import type { JsonObject } from '../../../src/wire/json.ts';
@@ -53,6 +53,23 @@ test('a mark burns with a refusal, and its second use becomes the refusal', asyn
     ledger().map((e) => e.reason),
     ['policy_denied', 'assertion_replayed', 'proof_replayed'],
   );
+});
+
+test('of several used marks the first is the refusal, and nothing of what else was wrong stays with it', async () => {
+  const { record, store, ledger } = house();
+  const shown = (): Draft => {
+    const draft = record.open('exchange');
+    draft.spend('assertion/a', draft.now + 60, 'assertion_replayed');
+    draft.spend('proof/p', draft.now + 60, 'proof_replayed');
+    return draft;
+  };
+  await record.refuse(shown(), refuse('policy_denied').error);
+  const claims = [{ key: 'left/behind', version: 0, value: 1, else: 'state_conflict' }] as const;
+  const answer = await record.refuse(shown(), refuse('policy_denied', { code: 'too_large', detail: 'subject', claims }).error);
+  assert.equal(answer.reason, 'assertion_replayed');
+  const last = ledger().at(-1);
+  assert.deepEqual([last?.reason, last?.code, last?.detail], ['assertion_replayed', undefined, undefined]);
+  assert.equal(store.keys.has('left/behind'), false);
 });
 
 test('a bound mark may come again with the same value, and with no other', async () => {
