@@ -34,6 +34,10 @@ const texts = {
     'the store is damaged, or not a store of this program',
     'Restore a copy; keep this file, verify-ledger reads what is readable.',
   ],
+  missing: [
+    'the store that was here is gone: without it what was used up would work again',
+    'Put its file back from a copy; or remove its .lock and -wal files too, to begin an empty ledger.',
+  ],
   unreadable: [
     'the store cannot be read and written here',
     'Check that the path is a file in a folder, and that this user may read and write both.',
@@ -71,11 +75,18 @@ export function checkPlace(path: string): void {
   }
 }
 
+/** The right to be the only broker on a store, and the memory that there is one. */
+export interface Lock {
+  /** From now on a start that does not find the store is refused. */
+  made(): void;
+  release(): void;
+}
 /**
- * Holds `<path>.lock` until the returned function is called or the process ends, however it ends: a transaction on a second database,
- * since the operating system frees SQLite's lock with the process. The store's own file stays open to readers. Throws StoreRefused.
+ * Holds `<path>.lock` until it is released or the process ends, however it ends: a transaction on a second database, since the operating
+ * system frees SQLite's lock with the process. The store's own file stays open to readers. Throws StoreRefused: `locked`, or `missing`
+ * where a store was made and its file is not there.
  */
-export function lock(path: string): () => void {
+export function lock(path: string): Lock {
   const file = `${path}.lock`;
   let db: DatabaseSync | undefined;
   try {
@@ -83,11 +94,41 @@ export function lock(path: string): () => void {
     db = new DatabaseSync(file, { timeout: 0 });
     db.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
     const held = db;
-    return () => held.close();
+    const known = Number(held.prepare('PRAGMA user_version').get()?.['user_version']) > 0;
+    if (isGone(path, known)) throw refused('missing');
+    return {
+      // In exclusive mode the lock outlives the transaction.
+      made: () => known || held.exec('PRAGMA user_version = 1; COMMIT; BEGIN EXCLUSIVE'),
+      release: () => held.close(),
+    };
   } catch (fault) {
     db?.close();
     throw refusalOf(fault);
   }
+}
+function isGone(path: string, known: boolean): boolean {
+  const size = statSync(path, { throwIfNoEntry: false })?.size;
+  if (size === undefined) return known || statSync(`${path}-wal`, { throwIfNoEntry: false }) !== undefined;
+  return known && size === 0;
+}
+
+/**
+ * Tells which of the files that a writer has open no longer stands under its name. What is written into a removed file is gone with the
+ * process, though every write succeeds. The log is there from the first transaction on: ask after it.
+ */
+export function watchPlace(path: string): () => 'file' | 'log' | undefined {
+  const place = (name: string): string => {
+    const stats = statSync(name, { throwIfNoEntry: false });
+    return stats ? `${stats.dev}/${stats.ino}` : '';
+  };
+  const file = place(path);
+  let log: string | undefined;
+  return () => {
+    if (place(path) !== file) return 'file';
+    const now = place(`${path}-wal`);
+    log ??= now;
+    return now === '' || now !== log ? 'log' : undefined;
+  };
 }
 
 /** Opens the store for writing and brings its schema up to date. Under the lock only. Throws StoreRefused, and then has changed nothing. */

@@ -2,7 +2,7 @@ import { statSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import { type Head, link } from './chain.ts';
 import { Keys } from './store-sqlite-keys.ts';
-import { SQLITE, sqliteCode } from './store-sqlite-open.ts';
+import { SQLITE, sqliteCode, watchPlace } from './store-sqlite-open.ts';
 import { ENTRY, type Flight, HOLDS, LATE, type Landed, type Outcome, type Packed } from './store-sqlite-pack.ts';
 import { RecentKeys } from './store-sqlite-recent.ts';
 import { Sums } from './store-sqlite-sums.ts';
@@ -29,6 +29,7 @@ export const allRecent = (db: DatabaseSync): RecentKeys => {
 
 export function createWriter(options: { readonly db: DatabaseSync; readonly path: string; readonly head: Head }): Writer {
   const { db, path } = options;
+  const lost = path === ':memory:' ? () => undefined : watchPlace(path);
   const recent = allRecent(db);
   const keys = new Keys(db, recent);
   const sums = new Sums(db);
@@ -86,6 +87,15 @@ export function createWriter(options: { readonly db: DatabaseSync; readonly path
     return { ok: false, what: code === SQLITE.BUSY ? 'busy' : 'disk', poisoned, cause: fault };
   }
 
+  /** What was answered and stands in a removed log alone goes into the file while it can still be read. */
+  function rescue(): void {
+    try {
+      db.exec('PRAGMA wal_checkpoint(PASSIVE)');
+    } catch {
+      // Nothing more is granted either way.
+    }
+  }
+
   return {
     write(flight) {
       if (poisoned) return { ok: false, what: 'poisoned', poisoned, cause: undefined };
@@ -119,7 +129,11 @@ export function createWriter(options: { readonly db: DatabaseSync; readonly path
         if (sqliteCode(fault) !== SQLITE.FULL) poisoned = true;
         return abandon(fault, before);
       }
-      return { ok: true, outcomes, recent: text, changed: keys.changed, head };
+      const gone = lost();
+      if (gone === undefined) return { ok: true, outcomes, recent: text, changed: keys.changed, head };
+      poisoned = true;
+      if (gone === 'log') rescue();
+      return { ok: false, what: 'disk', poisoned, cause: undefined };
     },
 
     tidy() {

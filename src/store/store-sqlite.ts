@@ -48,18 +48,19 @@ export async function sqliteStore(options: { readonly path: string; readonly now
   const { path } = options;
   const kept = path !== ':memory:';
   if (kept) checkPlace(path);
-  const unlock = kept ? lock(path) : () => {};
+  const held = kept ? lock(path) : undefined;
   try {
     const at = options.now && Math.floor(options.now());
     const line = kept ? await threadLine({ path, at }) : memoryLine({ path, at });
     try {
-      return open(line, { ...options, unlock });
+      held?.made();
+      return open(line, { ...options, unlock: () => held?.release() });
     } catch (fault) {
       await line.close();
       throw fault;
     }
   } catch (fault) {
-    unlock();
+    held?.release();
     throw refusalOf(fault);
   }
 }

@@ -88,9 +88,9 @@ export class StoreFault extends Error {
     this.what = what;
   }
 }
-/** The store's files cannot be used as they are: locked by another broker, newer than this program, damaged. Shown to the operator at start. */
+/** The store's files cannot be used as they are: locked by another broker, newer than this program, damaged, gone. Shown to the operator at start. */
 export class StoreRefused extends Error {
-  readonly code: 'locked' | 'newer' | 'corrupt' | 'unreadable';
+  readonly code: 'locked' | 'newer' | 'corrupt' | 'missing' | 'unreadable';
   /** What to do next, in a sentence. */
   readonly remedy: string;
   constructor(code: StoreRefused['code'], message: string, remedy: string, cause?: unknown) {

@@ -4,7 +4,17 @@ import { StoreFault, StoreRefused } from '../../../src/store/store.ts';
 import { sqliteStore } from '../../../src/store/store-sqlite.ts';
 
 const [, , what, path = ''] = process.argv;
-const say = (text: string): number => writeSync(1, `${text}\n`);
+/** Said before anything else is done, though the one who reads be slow. */
+function say(text: string): void {
+  for (let left = Buffer.from(`${text}\n`); left.length > 0; ) {
+    try {
+      left = left.subarray(writeSync(1, left));
+    } catch (fault) {
+      if (!(fault instanceof Error && 'code' in fault && fault.code === 'EAGAIN')) throw fault;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+    }
+  }
+}
 try {
   const store = await sqliteStore({ path });
   say('open');
