@@ -26,6 +26,7 @@ import type { World } from './model.ts';
 import { createKeys } from './operate/keys.ts';
 import type { Operator } from './operate/operator.ts';
 import { findStory, tell } from './operate/story.ts';
+import { fromBody } from './record/entry.ts';
 import { logReader } from './record/reader-log.ts';
 import { meters } from './record/reader-metrics.ts';
 import { createRecord, type Recorder } from './record/record.ts';
@@ -34,6 +35,7 @@ import type { Store } from './store/store.ts';
 import { type SqliteStore, sqliteStore } from './store/store-sqlite.ts';
 import { canonical } from './wire/digest.ts';
 import { proofChecker } from './wire/dpop.ts';
+import type { JsonObject } from './wire/json.ts';
 import type { Alg } from './wire/jws.ts';
 
 export interface App {
@@ -98,6 +100,7 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
   };
   const record = createRecord({ store, world, deadlineMs: config.deadlineMs, readers: [meter.read, logReader(log)], onFault: faulted });
   recorder = record;
+  await inOrder(store, world);
 
   const { maxAgeSeconds } = config.keys;
   const signer = await localSigner({
@@ -130,9 +133,10 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
     for (const p of [...report.problems, ...report.warnings])
       log.warn({ file: p.file, line: p.line, text: p.text, hint: p.hint }, 'bundle');
   }
+  const recordable = atMostEvery(PROBE_MS, world, () => record.probe());
   const status = async (): Promise<readonly Check[]> => [
     await probe('clock', async () => void world.now()),
-    await probe('store', async () => void (await store.look(['ready']))),
+    await probe('store', recordable),
     await probe('keys', async () => void signer.published()),
     await probe('policy', async () => void bundles.current()),
     store.broken
@@ -141,6 +145,7 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
     bundles.report().ok
       ? { name: 'bundle', state: 'ok' }
       : { name: 'bundle', state: 'degraded', detail: 'a newer bundle was refused; run `npm run policies`' },
+    ...keyFile(config),
   ];
   const operate = {
     keys,
@@ -209,6 +214,34 @@ const dayOf = (world: World): string => new Date(world.now() * 1000).toISOString
 const MAX_TOKEN_SECONDS = 300;
 const SKEW_SECONDS = 10;
 
+/** What was used up is forgotten once its time has passed: begun again at an earlier time, it would work again. Throws ConfigError. */
+async function inOrder(store: Store, world: World): Promise<void> {
+  const [last] = await store.scan({ term: 'entry', limit: 1, newestFirst: true });
+  if (last && world.now() < fromBody(last.value as JsonObject).at - REMEMBERED_SECONDS)
+    throw new ConfigError([
+      "clock: this machine's clock is behind the ledger's last entry; set it right, or wait until that time has passed",
+    ]);
+}
+/** What has ended is remembered as much longer (store.ts), so that a small step back of the clock is no matter. */
+const REMEMBERED_SECONDS = 60;
+/** The secret is held in memory since the start: grants go on, but not after the next one. */
+function keyFile({ keys }: Config): readonly Check[] {
+  if (!('file' in keys.secret)) return [];
+  const there = existsSync(keys.secret.file);
+  return [
+    { name: 'key_file', ...(there ? { state: 'ok' } : { state: 'degraded', detail: 'it is gone; put it back before the next start' }) },
+  ];
+}
+/** Anybody may ask whether we are ready; that must not be a way to make us write. */
+const PROBE_MS = 1_000;
+function atMostEvery<T>(ms: number, world: World, work: () => Promise<T>): () => Promise<T> {
+  let last: { readonly at: number; readonly answer: Promise<T> } | undefined;
+  return () => {
+    const at = world.elapsed();
+    if (!last || at - last.at >= ms) last = { at, answer: work() };
+    return last.answer;
+  };
+}
 /** While the clock is in doubt there is no nonce: nothing is granted then either. */
 function quietly<T>(work: () => T): T | undefined {
   try {

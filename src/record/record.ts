@@ -14,6 +14,8 @@ export interface Recorder {
   mark(draft: Draft): Promise<Result<void>>;
   /** Entry and marks of a no. A mark that was spent before becomes the no itself: a replay outranks every other reason. */
   refuse(draft: Draft, refusal: Refusal): Promise<Refusal>;
+  /** Throws what a commit would throw now: a disk that is full or no longer trusted can still be read. Leaves no entry. */
+  probe(): Promise<void>;
   /** Never throws: when the entry cannot be written either, nothing was granted and the reader `onFault` knows. */
   fault(draft: Draft, fault: unknown): Promise<Refusal>;
 }
@@ -28,6 +30,8 @@ export interface RecordOptions {
   /** For the operator's log; the ledger holds only that there was a fault. */
   readonly onFault: (fault: unknown, exchange: Id<'exc'>) => void;
 }
+/** Short-lived and small: its commit writes a row, as an exchange's does. */
+const PROBE = 'probe';
 interface Work {
   readonly began: number;
   marks: Claim[];
@@ -119,6 +123,13 @@ export function createRecord(options: RecordOptions): Recorder {
       if (conflict !== undefined) return refuse(conflict);
       work.marks = [];
       return ok(undefined);
+    },
+
+    async probe() {
+      const at = time();
+      const { found } = await store.look([PROBE]);
+      const claim: Claim = { key: PROBE, version: found[0]?.version ?? 0, value: 1, until: at + 60, else: 'state_conflict' };
+      await store.commit({ at, notAfter: Number.MAX_SAFE_INTEGER, claims: [claim], entries: [] });
     },
 
     async refuse(draft, refusal) {
