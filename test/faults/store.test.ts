@@ -1,0 +1,202 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { it, type TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { newKey } from '../support/keys.ts';
+import { nothingLost, nothingTwice } from './checks.ts';
+import { type Broker, eventually, type House, type Launch, look, notReady, openHouse } from './harness.ts';
+import { createLoad, type Load, type Outcome } from './load.ts';
+
+const failingDisk = new URL('./failing-disk.ts', import.meta.url).href;
+const STORE_DOWN = { status: 503, failing: ['store down'] };
+const DRAINED = { code: 0, signal: null };
+const READY = { status: 200, failing: [] };
+
+/** The stated answer of a broker that cannot record. */
+async function refusesAll(house: House, load: Load): Promise<void> {
+  assert.deepEqual(said(await load.ask()), [503, 'temporarily_unavailable', '2']);
+  assert.ok(await eventually(async () => (await notReady(house.issuer)).status === 503));
+  assert.deepEqual(await notReady(house.issuer), STORE_DOWN);
+  assert.equal((await look(`${house.issuer}/healthz`)).status, 200);
+  assert.equal((await look(`${house.issuer}/jwks`)).status, 200);
+  const before = load.grants.length;
+  for (let i = 0; i < 5; i++) await load.ask();
+  assert.equal(load.grants.length, before);
+}
+function said(outcome: Outcome): readonly unknown[] {
+  if (outcome.is !== 'answered') return [outcome.is];
+  const { status, body, headers } = outcome.answer;
+  return status === 200 ? [200] : [status, body['error'], headers['retry-after']];
+}
+/** Load until the fault has struck and for a moment longer. */
+async function loadUntil(load: Load, struck: () => boolean): Promise<void> {
+  load.begin();
+  const did = await eventually(struck, 30_000);
+  await sleep(50);
+  await load.end();
+  assert.ok(did, 'the fault struck under load');
+}
+const unavailable = (load: Load): number => load.counts.get('503 temporarily_unavailable') ?? 0;
+/** Neither a 500 nor a dropped connection. */
+function noneDropped(load: Load): void {
+  const kinds = new Set(
+    [...load.counts.keys()].filter((kind) => !/^(200|503 temporarily|400 use_dpop_nonce|400 invalid_dpop|401)/.test(kind)),
+  );
+  assert.deepEqual([...kinds], []);
+}
+/** After a start: what was answered is there, what was used up is refused, and it goes on. Returns the new broker. */
+async function whole(house: House, load: Load, launch?: Launch): Promise<Broker> {
+  const broker = await house.start(launch);
+  await nothingTwice(load, 4);
+  assert.deepEqual(said(await load.ask()), [200]);
+  assert.deepEqual(await notReady(house.issuer), READY);
+  await nothingLost(house, load);
+  return broker;
+}
+async function wholeAndOver(house: House, load: Load): Promise<void> {
+  const broker = await whole(house, load);
+  assert.deepEqual(await broker.stop(), DRAINED);
+  await nothingLost(house, load);
+}
+
+it('a disk that fails beneath a running broker: full, then an fsync that fails, then read-only', async () => {
+  await using house = await openHouse();
+  const trigger = join(house.folder, 'failing');
+  const launch: Launch = { node: ['--import', failingDisk], env: { FAILING_DISK: trigger } };
+  let broker = await house.start(launch);
+  const table = [
+    ['SQLITE_FULL', 13, 'recovers'],
+    ['SQLITE_IOERR_FSYNC', 1034, 'stays'],
+    ['SQLITE_READONLY', 8, 'stays'],
+  ] as const;
+  const loads: Load[] = [];
+  for (const [what, code, then] of table) {
+    const load = createLoad(house, { inFlight: 8 });
+    loads.push(load);
+    const striking = sleep(150).then(() => writeFileSync(trigger, String(code)));
+    await loadUntil(load, () => unavailable(load) > 20);
+    await striking;
+    noneDropped(load);
+    await refusesAll(house, load);
+    rmSync(trigger);
+    if (then === 'recovers') {
+      assert.ok(await eventually(async () => (await notReady(house.issuer)).status === 200), what);
+      assert.deepEqual(said(await load.ask()), [200]);
+      await nothingTwice(load, 4);
+    } else {
+      // After a failed fsync nobody knows what is on the disk: only a start, which reads it, makes that good.
+      await sleep(1_100);
+      await refusesAll(house, load);
+      assert.deepEqual(await broker.stop(), DRAINED, what);
+      broker = await whole(house, load, launch);
+    }
+  }
+  await broker.kill();
+  await nothingLost(house, ...loads);
+});
+
+it('a log that may not grow (RLIMIT_FSIZE)', { skip: process.platform === 'win32' }, async () => {
+  await using house = await openHouse();
+  const broker = await house.start({ wrapper: ['/bin/sh', '-c', 'ulimit -f 1500; exec "$0" "$@"'] });
+  const load = createLoad(house);
+  await loadUntil(load, () => unavailable(load) > 20);
+  noneDropped(load);
+  await refusesAll(house, load);
+  await broker.kill();
+  await wholeAndOver(house, load);
+});
+
+it('a file system without room, and room again', async (t) => {
+  const data = mounted(t);
+  if (data === undefined) return;
+  await using house = await openHouse({ data });
+  const ballast = join(data, 'ballast');
+  writeFileSync(ballast, Buffer.alloc(1024 * 1024));
+  const broker = await house.start();
+  const load = createLoad(house);
+  await loadUntil(load, () => unavailable(load) > 20);
+  noneDropped(load);
+  await refusesAll(house, load);
+  rmSync(ballast);
+  assert.ok(await eventually(async () => (await notReady(house.issuer)).status === 200));
+  assert.deepEqual(said(await load.ask()), [200]);
+  await broker.kill();
+  await wholeAndOver(house, load);
+});
+/** A folder of three megabytes; undefined, and the test skipped, where this user may mount nothing. */
+function mounted(t: TestContext): string | undefined {
+  const folder = join(tmpdir(), `countersign-full-${process.pid}`);
+  try {
+    mkdirSync(folder);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=3m', 'tmpfs', folder], { stdio: 'ignore' });
+  } catch {
+    rmSync(folder, { recursive: true, force: true });
+    t.skip('needs root, to mount a small tmpfs; RLIMIT_FSIZE and the failing disk above stand for it');
+    return undefined;
+  }
+  t.after(() => {
+    execFileSync('umount', ['--lazy', folder]);
+    rmSync(folder, { recursive: true });
+  });
+  return folder;
+}
+
+it('files that go away under a running broker: its log, its key file, its database', async () => {
+  await using house = await openHouse();
+  const load = createLoad(house, { inFlight: 8 });
+  const strike = async (fault: () => void): Promise<void> => {
+    const before = unavailable(load);
+    const striking = sleep(150).then(fault);
+    await loadUntil(load, () => unavailable(load) > before + 20);
+    await striking;
+    await refusesAll(house, load);
+  };
+  const isGone = /the store that was here is gone[\s\S]*Put its file back from a copy/;
+
+  // The log: what was answered is saved into the file before anything else is refused.
+  let broker = await house.start();
+  await strike(() => rmSync(`${house.store}-wal`));
+  await broker.kill();
+  broker = await whole(house, load);
+
+  // The key file: the secret is in memory, so grants go on, and it is said that the next start will fail. It does, and so with another secret.
+  const keyAway = `${house.keyFile}.away`;
+  renameSync(house.keyFile, keyAway);
+  assert.deepEqual(await notReady(house.issuer), { status: 200, failing: ['key_file degraded'] });
+  assert.deepEqual(said(await load.ask()), [200]);
+  assert.deepEqual(await broker.stop(), DRAINED);
+  assert.match(await house.refused(), /keys\.secret: the key file is missing/);
+  assert.ok(!existsSync(house.keyFile), 'none is made');
+  writeFileSync(house.keyFile, `${newKey().jkt}\n`, { mode: 0o600 }); // 32 bytes, and not these
+  assert.match(await house.refused(), /keys\.secret: it does not open the signing keys/);
+  renameSync(keyAway, house.keyFile);
+  broker = await whole(house, load);
+
+  // The database: nothing more is granted, and no new one takes its place.
+  const away = `${house.store}.away`;
+  await strike(() => renameSync(house.store, away));
+  await broker.kill();
+  assert.match(await house.refused(), isGone);
+  renameSync(`${house.store}-wal`, `${away}-wal`);
+  assert.match(await house.refused(), isGone);
+  assert.ok(!existsSync(house.store), 'none is made');
+  writeFileSync(house.store, '');
+  assert.match(await house.refused(), isGone);
+  writeFileSync(house.store, 'not ours');
+  assert.match(await house.refused(), /damaged, or not a store of this program/);
+  renameSync(away, house.store);
+  renameSync(`${away}-wal`, `${house.store}-wal`);
+  broker = await whole(house, load);
+
+  // Another in its place.
+  await strike(() => {
+    renameSync(house.store, away);
+    writeFileSync(house.store, 'not ours');
+  });
+  await broker.kill();
+  renameSync(away, house.store);
+  await wholeAndOver(house, load);
+});
