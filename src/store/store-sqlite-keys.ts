@@ -29,6 +29,8 @@ export class Keys {
   readonly #staged = new Map<string, Staged>();
   readonly #undo: [string, Recent | undefined][] = [];
   readonly #sql;
+  /** First parts of the names that the table has, or had: most claims are about names of other kinds, and need not look there. */
+  readonly #kinds: Set<string>;
   /** What this transaction changes, for its one row. */
   changes: Change[] = [];
   /** The keys it changes in the table. */
@@ -36,6 +38,7 @@ export class Keys {
 
   constructor(db: DatabaseSync, recent: RecentKeys) {
     this.#recent = recent;
+    this.#kinds = kindsOf(db);
     this.#sql = {
       read: db.prepare('SELECT version, value, until, terms FROM key WHERE key = ?'),
       write: db.prepare('INSERT OR REPLACE INTO key VALUES (?, ?, ?, ?, ?)'),
@@ -82,6 +85,7 @@ export class Keys {
       }
       for (const term of next.row?.terms ?? []) if (!next.terms?.includes(term)) this.#sql.unindex.run(term, key);
       const terms = next.terms?.length ? JSON.stringify(next.terms) : null;
+      this.#kinds.add(kindOf(key));
       this.#sql.write.run(key, next.version, next.value, next.until ?? null, terms);
       for (const term of next.terms ?? []) this.#sql.index.run(term, key);
       if (inMemory) this.#forget(key, inMemory);
@@ -114,10 +118,26 @@ export class Keys {
     this.changes.push([key]);
   }
   #row(key: string): Row | undefined {
+    if (!this.#kinds.has(kindOf(key))) return undefined;
     const row = this.#sql.read.get(key);
     if (!row) return undefined;
     const until = row['until'] === null ? undefined : Number(row['until']);
     return { version: Number(row['version']), value: String(row['value']), until, terms: termsOf(row['terms']) };
+  }
+}
+
+const kindOf = (key: string): string => key.slice(0, key.indexOf('/') + 1);
+/** One step of the index a kind, however many keys there are. */
+function kindsOf(db: DatabaseSync): Set<string> {
+  const kinds = new Set<string>();
+  const next = db.prepare('SELECT min(key) AS key FROM key WHERE key >= ?');
+  for (let from = ''; ; ) {
+    const key = next.get(from)?.['key'];
+    if (typeof key !== 'string') return kinds;
+    const kind = kindOf(key);
+    kinds.add(kind);
+    // `0` follows `/`; a name without a part before a slash is followed by itself and the least character.
+    from = kind === '' ? `${key}\u0001` : `${kind.slice(0, -1)}0`;
   }
 }
 

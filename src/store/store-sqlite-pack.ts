@@ -73,12 +73,20 @@ function packClaim(claim: Claim): PackedKey | PackedSum {
   }
   if (!Number.isSafeInteger(claim.version) || claim.version < 0) throw new TypeError('a version is a whole number, not below zero');
   if (claim.key.startsWith(ENTRY)) throw new TypeError('entry/ names entries, not keys');
-  const value = claim.value === undefined ? undefined : text(claim.value);
+  // Only what is compared must be printed in one way.
+  const value = claim.value === undefined ? undefined : claim.orSame ? text(claim.value) : strict(claim.value);
   return { key: name(claim.key), version: claim.version, value, until, terms: claim.terms?.map(termOf), same: claim.orSame === true };
 }
 function text(value: Json): string {
-  if (flawOf(value) !== undefined) throw new TypeError('a stored value is strict JSON');
+  strictly(value);
   return canonical(value);
+}
+function strict(value: Json): string {
+  strictly(value);
+  return JSON.stringify(value);
+}
+function strictly(value: Json): void {
+  if (flawOf(value) !== undefined) throw new TypeError('a stored value is strict JSON');
 }
 /** Two names that differ must differ in the file too: no lone surrogate, which UTF-8 cannot hold, and no NUL. */
 function name(value: string): string {
