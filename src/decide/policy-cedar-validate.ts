@@ -1,6 +1,7 @@
 import { setImmediate as breathe } from 'node:timers/promises';
 import { type SchemaJson, type ValidationError, validate } from '@cedar-policy/cedar-wasm/nodejs';
 import type { Problem } from '../bundle/bundle.ts';
+import { didYouMean } from '../bundle/nearest.ts';
 import type { Typed } from './policy-cedar-schema.ts';
 import { plain, problemOf, type Rule } from './policy-cedar-source.ts';
 
@@ -13,6 +14,16 @@ export function refuseTwins(rules: readonly Rule[], problems: Problem[]): void {
       const { file, line } = rule.source;
       problems.push({ file, line, text: `@id ${rule.id} stands twice`, hint: `first at ${twin.source.file}:${twin.source.line}` });
     }
+  }
+}
+
+/** Cedar knows types, not who is registered. A forbid on a server that is not protects nobody: whoever wrote it believes otherwise. */
+export function refuseStrangers(rules: readonly Rule[], servers: readonly string[], problems: Problem[], warnings: Problem[]): void {
+  for (const { effect, scope, source } of rules) {
+    const { type, id } = scope.resource ?? {};
+    if (type !== 'Server' || id === undefined || servers.includes(id)) continue;
+    const { file, line } = source;
+    (effect === 'forbid' ? problems : warnings).push({ file, line, text: `there is no server ${id}`, ...didYouMean(id, servers) });
   }
 }
 

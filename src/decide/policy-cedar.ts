@@ -7,7 +7,7 @@ import { toCall } from './policy-cedar-request.ts';
 import { readSchema, type Typed } from './policy-cedar-schema.ts';
 import { Unfit } from './policy-cedar-shape.ts';
 import { type Rule, readPolicies } from './policy-cedar-source.ts';
-import { refuseTwins, unique, validateRules } from './policy-cedar-validate.ts';
+import { refuseStrangers, refuseTwins, unique, validateRules } from './policy-cedar-validate.ts';
 
 /** Cedar's names for parsed policies belong to the process, whatever engines there are. */
 const processSlots = createSlots();
@@ -22,6 +22,12 @@ export function cedarEngine(options: { readonly slots?: Slots } = {}): Engine {
     const rules: Rule[] = [];
     for (const { file, text } of sources.policies) rules.push(...(await readPolicies(file, text, problems)));
     refuseTwins(rules, problems);
+    refuseStrangers(
+      rules,
+      sources.servers.map(({ id }) => id),
+      problems,
+      warnings,
+    );
     if (typed) await validateRules(typed, rules, problems, warnings);
     if (!typed || problems.length > 0) return no(unique(problems));
     slots.forget();
