@@ -219,7 +219,7 @@ describe('whoever stood before', () => {
     }
   }
   const suspended = (id: string) => (text: string) => text.replace(`id: ${id}\n`, `id: ${id}\n    suspended: true\n`);
-  const gone = (id: string) => (text: string) => text.replace(new RegExp(` {2}- id: ${id}\\n[^]*?(?=\\n {2}- id: |$)`), '');
+  const gone = (id: string) => (text: string) => text.replace(new RegExp(` {2}- id: ${id}\\n[\\s\\S]*?(?=\\n {2}- id: |$)`), '');
 
   test('1 an agent suspended between two requests', async () => {
     assert.equal(await during(suspended('refund-bot'), () => ({})), '403 access_denied refused client_suspended');
