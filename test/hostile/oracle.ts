@@ -18,6 +18,8 @@ export interface Case {
   /** What the ledger says; the detail too where one is named. */
   readonly reason: string;
   readonly detail?: string;
+  /** The policy's own code, which the caller sees too. */
+  readonly code?: string;
 }
 /** Stands wherever free text goes: it may reach the ledger and nothing else. */
 export const CANARY = 'canary-5f0e7c1d';
@@ -74,6 +76,7 @@ export async function judge(ground: Ground, item: Case): Promise<Answer> {
   const [entry] = entries;
   const said = { kind: entry?.kind, reason: entry?.reason, detail: item.detail === undefined ? undefined : entry?.detail };
   assert.deepEqual(said, { kind: 'refused', reason: item.reason, detail: item.detail });
+  if (item.code !== undefined) assert.deepEqual([entry?.code, answer.body['reason']], [item.code, item.code]);
   assert.equal(answer.body['decision_id'], entry?.exchange);
   keptQuiet(rig, answer, [entry], [...presentedIn(body), headers['dpop']]);
   assert.ok(rig.idp.requests - requests <= 2, 'the issuer is asked once at most');
