@@ -42,6 +42,7 @@ export function createBroker(rooms: Rooms): Exchange {
 
 async function attempt(rooms: Rooms, request: TokenRequest, draft: Draft): Promise<Result<Issued>> {
   const { world, store, authenticate, approve, minters, record } = rooms;
+  const lent = { commit: record.commit, now: world.now };
   const bundle = rooms.bundles.current();
   draft.note({ bundle: bundle.hash });
 
@@ -62,7 +63,7 @@ async function attempt(rooms: Rooms, request: TokenRequest, draft: Draft): Promi
   if (!earlier.ok) return earlier;
   if (earlier.value) {
     draft.note({ again: true, policies: earlier.value.policies });
-    return issue(minter, asked.value, earlier.value, [unrevoked(earlier.value), ...haltClaims(asked.value)], draft, record.commit);
+    return issue(minter, asked.value, earlier.value, [unrevoked(earlier.value), ...haltClaims(asked.value)], draft, lent);
   }
 
   // May they, and who must agree?
@@ -74,5 +75,5 @@ async function attempt(rooms: Rooms, request: TokenRequest, draft: Draft): Promi
   // One grant, whose claims hold at the moment it becomes durable or not at all.
   const grant = toGrant(asked.value, decision.value, { issuer: rooms.issuer, now: world.now(), root: rootOf(draft.id) });
   const claims = [...decision.value.claims, ...agreed.value, ...remember(asked.value, grant)];
-  return issue(minter, asked.value, grant, claims, draft, record.commit);
+  return issue(minter, asked.value, grant, claims, draft, lent);
 }

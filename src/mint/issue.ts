@@ -1,10 +1,15 @@
 import { type Result, refuse } from '../errors.ts';
-import type { Asked, Claim, Credential, Draft, Grant, Issued, Lease } from '../model.ts';
+import type { Asked, Claim, Credential, Draft, EpochSeconds, Grant, Issued, Lease } from '../model.ts';
 import { ok } from '../wire/result.ts';
 import type { Minter } from './minter.ts';
 
 /** What record does for us: commits the draft with what it says now; conflicts come back as refusals. */
 export type Commit = (draft: Draft, kind: 'intent' | 'minted', claims: readonly Claim[]) => Promise<Result<void>>;
+export interface Lent {
+  readonly commit: Commit;
+  /** The time of the answer: a request may have waited long, and what is left of the credential's life is counted from here. */
+  readonly now: () => EpochSeconds;
+}
 
 /**
  * The one place that knows a call may leave the process. Signed here: one durable write, and the signature is made beside it; the answer
@@ -17,7 +22,7 @@ export async function issue(
   grant: Grant,
   claims: readonly Claim[],
   draft: Draft,
-  commit: Commit,
+  { commit, now }: Lent,
 ): Promise<Result<Issued>> {
   const order = minter.prepare(asked, grant);
   if (!order.ok) return order;
@@ -26,7 +31,7 @@ export async function issue(
   if (draft.late) return refuse('deadline');
   if (!lease) {
     const [minted, credential] = await Promise.all([commit(draft, 'minted', claims), run(draft)]);
-    return minted.ok ? answer(asked, grant, credential, draft) : minted;
+    return minted.ok ? answer(asked, grant, credential, draft, now()) : minted;
   }
 
   const intent = await commit(draft, 'intent', [...claims, ...opening(lease)]);
@@ -35,7 +40,7 @@ export async function issue(
   const held = credential.lease ?? lease;
   try {
     const minted = await commit(draft, 'minted', [outstanding(held)]);
-    if (minted.ok) return answer(asked, grant, credential, draft);
+    if (minted.ok) return answer(asked, grant, credential, draft, now());
     await minter.revoke(held, draft);
     return minted;
   } catch (fault) {
@@ -45,10 +50,8 @@ export async function issue(
 }
 
 /** Past its deadline nothing is answered, though it is recorded: the client asks again under its Idempotency-Key. */
-const answer = (asked: Asked, grant: Grant, credential: Credential, draft: Draft): Result<Issued> =>
-  draft.signal.aborted
-    ? refuse('deadline')
-    : ok({ asked, grant, credential, expiresIn: Math.max(0, credential.effectiveExpiry - draft.now) });
+const answer = (asked: Asked, grant: Grant, credential: Credential, draft: Draft, now: EpochSeconds): Result<Issued> =>
+  draft.signal.aborted ? refuse('deadline') : ok({ asked, grant, credential, expiresIn: Math.max(0, credential.effectiveExpiry - now) });
 
 const opening = (lease: Lease & { readonly cap: number }): readonly Claim[] => [
   {
