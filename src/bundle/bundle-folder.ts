@@ -71,14 +71,17 @@ export async function folderBundles(options: {
       return running;
     }
     running = (async () => {
-      for (;;) {
-        again = false;
-        const reported = await attempt();
-        if (!again) return reported;
+      try {
+        for (;;) {
+          again = false;
+          const reported = await attempt();
+          if (!again) return reported;
+        }
+      } finally {
+        // In the same step as the last look at `again`: no call falls between the two.
+        running = undefined;
       }
-    })().finally(() => {
-      running = undefined;
-    });
+    })();
     return running;
   };
 
