@@ -1,10 +1,11 @@
 /** When a granted token ends, and which key signs it. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import type { Batch } from '../../src/store/store.ts';
 import type { JsonObject } from '../../src/wire/json.ts';
 import { newKey } from '../support/keys.ts';
 import { type Asking, JWT_TYPE, type Rig, startRig } from '../support/rig.ts';
-import { asItself, get, grantedBy, widenBundle } from './front-door.ts';
+import { aheadWorld, asItself, get, grantedBy, widenBundle } from './front-door.ts';
 
 let rig: Rig;
 before(async () => {
@@ -79,6 +80,28 @@ describe('RS256', () => {
       assert.deepEqual([header.alg, header.typ, claims['client_id']], ['RS256', 'at+jwt', 'refund-bot']);
     } finally {
       await other.stop();
+    }
+  });
+});
+
+describe('expires_in', () => {
+  it('is what is left at the answer, however long the request has waited', async () => {
+    const world = aheadWorld();
+    const slow = await startRig({ world });
+    try {
+      // The clock goes on while the request is on its way to its decision.
+      const { store } = slow.app;
+      const commit = store.commit.bind(store);
+      store.commit = async <R extends string>(batch: Batch<R>): Promise<R | undefined> => {
+        world.ahead(3);
+        return commit(batch);
+      };
+      const at = slow.now();
+      const { answer, claims } = await grantedBy(slow, { subject: { claims: { exp: at + 40 } } });
+      assert.ok(slow.now() >= at + 3);
+      assert.ok(Number(answer.body['expires_in']) <= Number(claims.exp) - at - 3, `${answer.body['expires_in']}`);
+    } finally {
+      await slow.stop();
     }
   });
 });
