@@ -27,7 +27,8 @@ const CASES: readonly (readonly [string, unknown, Record<string, string> | strin
 for (const [name, body, expected] of CASES) {
   test(`form: ${name}`, () => {
     const parsed = parseForm(body);
-    if (typeof expected === 'string') assert.deepEqual(parsed.ok ? 'accepted' : [parsed.error.reason, parsed.error.detail], ['request_malformed', expected]);
+    if (typeof expected === 'string')
+      assert.deepEqual(parsed.ok ? 'accepted' : [parsed.error.reason, parsed.error.detail], ['request_malformed', expected]);
     else assert.deepEqual(parsed.ok && Object.fromEntries(parsed.value), expected);
   });
 }
