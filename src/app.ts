@@ -45,6 +45,8 @@ export interface App {
   /** Both addresses answer once this resolves. */
   listen(): Promise<void>;
   reload(): Promise<Report>;
+  /** Not ready any more, and each answer ends its connection: clients and whoever routes to us go elsewhere, and lose nothing. */
+  retire(): void;
   /** Refuses new requests, answers those in flight, then lets go of store and socket. */
   close(): Promise<void>;
 }
@@ -180,6 +182,11 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
       await server.listen(config.listen);
     },
     reload: () => bundles.reload(),
+    retire() {
+      closing = true;
+      // RFC 9112 §9.6. Only from now on, so that nobody pays for it before.
+      server.server.prependListener('request', (_, response) => response.setHeader('connection', 'close'));
+    },
     async close() {
       closing = true;
       await server.close();

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The process edge: reads arguments and environment once, makes the World, starts, drains on SIGTERM. */
 import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Command } from 'commander';
 import { pino } from 'pino';
 import { parse as parseYaml } from 'yaml';
@@ -41,6 +42,9 @@ export function readConfig(path: string | undefined): Config {
   return parseConfig(value);
 }
 
+/** From the word that it stops to its closing: as long as it takes until every connection in use has had an answer that ends it. */
+const LINGER_MS = 500;
+
 /** Starts a broker in this process and answers once it listens; it drains on SIGTERM and SIGINT, and a second signal ends it at once. */
 export async function run(config: Config, environment: NodeJS.ProcessEnv): Promise<App> {
   const log = pino({ level: config.log, base: null, redact: ['*.token', '*.assertion', '*.proof', '*.authorization', '*.arguments'] });
@@ -51,13 +55,16 @@ export async function run(config: Config, environment: NodeJS.ProcessEnv): Promi
     if (stopping) process.exit(EXIT.fault);
     stopping = true;
     log.info('draining');
-    app.close().then(
-      () => log.info('stopped'),
-      (fault: unknown) => {
-        log.fatal({ fault: fault instanceof Error ? fault.message : 'unknown' }, 'stopped badly');
-        process.exitCode = EXIT.fault;
-      },
-    );
+    app.retire();
+    sleep(LINGER_MS)
+      .then(() => app.close())
+      .then(
+        () => log.info('stopped'),
+        (fault: unknown) => {
+          log.fatal({ fault: fault instanceof Error ? fault.message : 'unknown' }, 'stopped badly');
+          process.exitCode = EXIT.fault;
+        },
+      );
   };
   process.on('SIGTERM', stop).on('SIGINT', stop);
   process.on('SIGHUP', () => void app.reload());
