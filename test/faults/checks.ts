@@ -8,6 +8,7 @@ import type { Load, Sent } from './load.ts';
 export interface LedgerRow {
   readonly seq: number;
   readonly kind: string;
+  readonly at: number;
   readonly jti: string | null;
   readonly txn: string | null;
   readonly again: boolean | null;
@@ -15,6 +16,8 @@ export interface LedgerRow {
   readonly reason: string | null;
   readonly bundle: string | null;
   readonly request: string | null;
+  readonly tool: string | null;
+  readonly code: string | null;
 }
 /** As the file holds it; the broker may run. */
 export function readLedger(path: string): readonly LedgerRow[] {
@@ -50,6 +53,13 @@ export async function nothingLost(house: Pick<House, 'store'>, ...loads: readonl
   const report = await verifyLedger(house.store);
   assert.deepEqual([report.ok, report.bad, report.repairs, report.count], [true, undefined, [], rows.length]);
   return rows.length;
+}
+
+/** The other half, where nobody was killed: what the ledger says was granted, somebody was given. */
+export function nothingKept(house: Pick<House, 'store'>, ...loads: readonly Load[]): void {
+  const given = new Set(loads.flatMap((load) => load.grants.map(({ jti }) => jti)));
+  const kept = readLedger(house.store).filter(({ kind, jti }) => kind === 'minted' && !given.has(String(jti)));
+  assert.deepEqual(kept, [], 'granted, and never answered');
 }
 
 /** What was shown before is shown again, whole and in parts: always refused. `sample` of the newest grants. */

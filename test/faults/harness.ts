@@ -8,8 +8,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { pino } from 'pino';
 import { writeDemoBundle } from '../../scripts/demo/bundle.ts';
+import { type App, createApp } from '../../src/app.ts';
 import type { ConfigInput } from '../../src/config.ts';
+import { readConfig } from '../../src/main.ts';
+import type { World } from '../../src/model.ts';
 import { type TestIdp, testIdp, testKey } from '../support/idp.ts';
 import { newKey, type TestKey } from '../support/keys.ts';
 import { freePort, RESOURCE } from '../support/rig.ts';
@@ -57,6 +61,8 @@ export interface House extends AsyncDisposable {
   readonly peopleKey: { readonly kid: string; readonly private: KeyObject };
   /** Spawned, and not waited for. */
   spawn(launch?: Launch): ChildProcess & { readonly said: string[] };
+  /** In this process, in a world of the test's own, and listening. */
+  app(world: World): Promise<App>;
   /** Spawned, and expected to refuse to start: what it tells people. Throws when it ends otherwise or not at all. */
   refused(launch?: Launch): Promise<string>;
   /** Spawned and ready. Throws with what it said when it ends instead. */
@@ -111,6 +117,7 @@ export async function openHouse(options: { readonly data?: string; readonly conf
   };
   writeFileSync(config, JSON.stringify(settings)); // JSON is YAML
   const children = new Set<ChildProcess>();
+  const apps = new Set<App>();
 
   const house: House = {
     folder,
@@ -135,6 +142,12 @@ export async function openHouse(options: { readonly data?: string; readonly conf
       for (const stream of [child.stdout, child.stderr])
         stream?.setEncoding('utf8').on('data', (text: string) => said.push(...text.trimEnd().split('\n')));
       return Object.assign(child, { said });
+    },
+    async app(world) {
+      const app = await createApp(readConfig(config), { world, log: pino({ level: 'silent' }), environment: {} });
+      apps.add(app);
+      await app.listen();
+      return app;
     },
     async refused(launch) {
       const child = house.spawn(launch);
@@ -166,6 +179,7 @@ export async function openHouse(options: { readonly data?: string; readonly conf
       };
     },
     async [Symbol.asyncDispose]() {
+      await Promise.allSettled([...apps].map((app) => app.close()));
       for (const child of children) child.kill('SIGKILL');
       await Promise.all([...children].map((child) => once(child, 'exit')));
       await people[Symbol.asyncDispose]();

@@ -42,7 +42,10 @@ export interface LoadOptions {
   readonly inFlight?: number;
   /** Share of the wishes that have an Idempotency-Key. */
   readonly keyed?: number;
-  readonly only?: Wish['client'];
+  /** What all wishes have in common. */
+  readonly wish?: Partial<Wish>;
+  /** Told that the broker stops, by an answer that ends its connection, send nothing more: as whoever routes to it would. */
+  readonly heedful?: true;
   /** Epoch seconds. */
   readonly now?: () => number;
   /** Seen at once, while the load goes on. */
@@ -59,7 +62,7 @@ export interface Load {
   /** The newest of what was sent and not answered: perhaps granted, and if so recorded. */
   readonly lost: readonly Sent[];
   /** How many of each: `200`, `503 temporarily_unavailable`, `refused`, `lost`. */
-  readonly counts: ReadonlyMap<string, number>;
+  readonly counts: Map<string, number>;
   /** Two grants under one Idempotency-Key, and whatever else must never be. */
   readonly wrong: readonly string[];
   begin(): void;
@@ -73,6 +76,15 @@ export interface Load {
   send(sent: Sent & { readonly form: string }): Promise<Outcome>;
   ask(wish?: Wish): Promise<Outcome>;
 }
+
+/** What an answer comes to: `[200]`, or status, code and Retry-After, or `[lost]`. */
+export function said(outcome: Outcome): readonly unknown[] {
+  if (outcome.is !== 'answered') return [outcome.is];
+  const { status, body, headers } = outcome.answer;
+  return status === 200 ? [200] : [status, body['error'], ...(headers['retry-after'] === undefined ? [] : [headers['retry-after']])];
+}
+/** The stated answer of a broker that cannot decide safely. */
+export const UNAVAILABLE = [503, 'temporarily_unavailable', '2'] as const;
 
 const b64 = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
 export function signed(key: Pick<TestKey, 'private'>, header: object, claims: object): string {
@@ -121,7 +133,7 @@ export function createLoad(house: House, options: LoadOptions = {}): Load {
     wrong,
     wish(over = {}) {
       made++;
-      const client = over.client ?? options.only ?? (made % 5 === 0 ? 'nightly-report' : 'refund-bot');
+      const client = over.client ?? options.wish?.client ?? (made % 5 === 0 ? 'nightly-report' : 'refund-bot');
       const tool = client === 'refund-bot' && made % 3 !== 0 ? 'create_refund' : 'list_orders';
       return {
         client,
@@ -132,6 +144,7 @@ export function createLoad(house: House, options: LoadOptions = {}): Load {
             ? { payment_id: `pay_${made}`, amount_minor: 1 + (made % 5000), currency: 'EUR' }
             : { customer_id: `c_${made}` },
         ...(Math.random() < keyed && { key: randomUUID() }),
+        ...options.wish,
         ...over,
       };
     },
@@ -223,6 +236,7 @@ export function createLoad(house: House, options: LoadOptions = {}): Load {
     while (going) {
       const again = owed.shift();
       const outcome = await load.ask(again ?? load.wish());
+      if (outcome.is === 'answered' && options.heedful && outcome.answer.headers.connection === 'close') going = false;
       if (outcome.is === 'refused') {
         if (again) owed.push(again);
         await sleep(AWAY_MS);

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { newKey } from '../support/keys.ts';
 import { nothingLost, nothingTwice } from './checks.ts';
 import { type Broker, eventually, type House, type Launch, look, notReady, openHouse } from './harness.ts';
-import { createLoad, type Load, type Outcome } from './load.ts';
+import { createLoad, type Load, said, UNAVAILABLE } from './load.ts';
 
 const failingDisk = new URL('./failing-disk.ts', import.meta.url).href;
 const STORE_DOWN = { status: 503, failing: ['store down'] };
@@ -17,7 +17,7 @@ const READY = { status: 200, failing: [] };
 
 /** The stated answer of a broker that cannot record. */
 async function refusesAll(house: House, load: Load): Promise<void> {
-  assert.deepEqual(said(await load.ask()), [503, 'temporarily_unavailable', '2']);
+  assert.deepEqual(said(await load.ask()), UNAVAILABLE);
   assert.ok(await eventually(async () => (await notReady(house.issuer)).status === 503));
   assert.deepEqual(await notReady(house.issuer), STORE_DOWN);
   assert.equal((await look(`${house.issuer}/healthz`)).status, 200);
@@ -25,11 +25,6 @@ async function refusesAll(house: House, load: Load): Promise<void> {
   const before = load.grants.length;
   for (let i = 0; i < 5; i++) await load.ask();
   assert.equal(load.grants.length, before);
-}
-function said(outcome: Outcome): readonly unknown[] {
-  if (outcome.is !== 'answered') return [outcome.is];
-  const { status, body, headers } = outcome.answer;
-  return status === 200 ? [200] : [status, body['error'], headers['retry-after']];
 }
 /** Load until the fault has struck and for a moment longer. */
 async function loadUntil(load: Load, struck: () => boolean): Promise<void> {
