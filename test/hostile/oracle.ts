@@ -35,11 +35,13 @@ export interface Ground {
   stop(): Promise<void>;
 }
 const outbound = watchOutbound();
+/** Who may be asked in this process: its brokers, by its own tests, and the issuers that they are configured with. */
+const known = new Set<string>();
 
 /** `friends`: further addresses that may be asked, as `host:port`. */
 export async function openGround(options: RigOptions = {}, friends: readonly string[] = []): Promise<Ground> {
   const [rig, trap] = [await startRig(options), await setTrap()];
-  const known = new Set([...friends, ...[rig.issuer, rig.idp.issuer].map((url) => new URL(url).host)]);
+  for (const host of [...friends, ...[rig.issuer, rig.idp.issuer].map((url) => new URL(url).host)]) known.add(host);
   return {
     rig,
     trap,
