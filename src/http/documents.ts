@@ -104,6 +104,7 @@ const get = (
 export const metadataDocs = get('RFC 8414 metadata');
 export const jwksDocs = get('Keys that verify action tokens (RFC 7517)', 'discovery', { 304: answer('Unchanged') });
 export const rarDocs = get('JSON Schema of the authorization details type (RFC 9396 §10)');
+export const openapiDocs = get('This document');
 export const healthDocs = get('The process runs', 'operation');
 export const readyDocs = get('Grants can be made; 503 with the reasons when not', 'operation', { 503: answer('Nothing is granted now') });
 export const metricsDocs = {

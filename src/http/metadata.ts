@@ -38,7 +38,7 @@ export function metadataEndpoints(server: FastifyInstance, parts: { readonly iss
   server.get('/jwks', { schema: jwksDocs }, async (request, reply) => {
     const { body, etag, maxAgeSeconds } = parts.signer.published();
     reply.header('etag', etag).header('cache-control', `public, max-age=${maxAgeSeconds}`);
-    return request.headers['if-none-match'] === etag
+    return isKnown(request.headers['if-none-match'], etag)
       ? reply.code(304).send()
       : reply.type('application/jwk-set+json').send(JSON.stringify(body));
   });
@@ -51,3 +51,7 @@ export function metadataEndpoints(server: FastifyInstance, parts: { readonly iss
       .send({ error: 'unsupported_response_type', error_description: 'There is no authorization code here: exchange a token at /token.' }),
   );
 }
+
+/** RFC 9110 §13.1.2: a list, compared weakly, since a proxy on the way may have marked ours as weak. */
+const isKnown = (header: string | undefined, etag: string): boolean =>
+  (header ?? '').split(',').some((one) => [etag, '*'].includes(one.trim().replace(/^W\//, '')));

@@ -1,12 +1,12 @@
 /** Bytes ↔ model, nothing else: strict readers in front, constant texts behind. Knows HTTP; may not know policy, keys or stores. */
 import swagger from '@fastify/swagger';
-import { type FastifyInstance, fastify } from 'fastify';
+import { type FastifyInstance, type FastifyReply, fastify } from 'fastify';
 import type { Exchange } from '../broker.ts';
 import { Unavailable } from '../errors.ts';
 import type { Signer } from '../keys/signer.ts';
 import type { Settle } from '../settle.ts';
 import { StoreFault } from '../store/store.ts';
-import { FORM, JSON_TYPE, JWT } from './documents.ts';
+import { FORM, JSON_TYPE, JWT, openapiDocs } from './documents.ts';
 import { type Health, healthEndpoints, type Metrics, metricsEndpoint } from './health.ts';
 import { metadataEndpoints } from './metadata.ts';
 import { settlementEndpoints } from './settlement.ts';
@@ -52,7 +52,7 @@ export async function createServer(parts: ServerParts): Promise<FastifyInstance>
   metadataEndpoints(server, parts);
   healthEndpoints(server, parts.health);
   if (parts.metrics) metricsEndpoint(server, parts.metrics);
-  server.get('/openapi.json', { schema: { hide: true } }, async () => server.swagger());
+  server.get('/openapi.json', { schema: openapiDocs }, async () => server.swagger());
   return server;
 }
 
@@ -69,6 +69,9 @@ export function bare(parts: Pick<ServerParts, 'onRefused' | 'onFault'>): Fastify
     exposeHeadRoutes: false,
     routerOptions: { ignoreTrailingSlash: false, caseSensitive: true },
     http: { headersTimeout: 10_000 },
+    // Before any route is known: the framework's own text would repeat the address.
+    frameworkErrors: (_fault, _request, reply: FastifyReply) =>
+      void reply.code(400).header('x-content-type-options', 'nosniff').send(plain('invalid_request', 'The request could not be read.')),
   });
   server.setValidatorCompiler(() => () => true);
   server.setSerializerCompiler(() => (data) => JSON.stringify(data));
