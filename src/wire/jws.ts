@@ -77,7 +77,8 @@ function readHeader(text: string): JsonObject | undefined {
   const header = bytes && object(bytes);
   if (header && text.length <= 1_024) {
     if (headers.size >= MAX_HEADERS) headers.delete(headers.keys().next().value as string);
-    headers.set(text, header);
+    // A copy: what was cut out of a request would keep the whole of it in memory.
+    headers.set(Buffer.from(text, 'latin1').toString('latin1'), header);
   }
   return header;
 }
