@@ -1,7 +1,8 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { type Refusal, refuse, toWire } from '../errors.ts';
+import type { StepOptions } from '../operate/keys.ts';
 import type { Operate, Operator } from '../operate/operator.ts';
-import { isObject, parseJson } from '../wire/json.ts';
+import { isObject, type JsonObject, parseJson } from '../wire/json.ts';
 import { JSON_TYPE } from './documents.ts';
 import { type Metrics, metricsEndpoint } from './health.ts';
 import { bare, type ServerParts } from './server.ts';
@@ -25,11 +26,9 @@ export function createOperatorServer(
     const body = parseJson(typeof request.body === 'string' ? request.body : '');
     if (!step) return refusal(reply, refuse('not_found').error);
     if (!body.ok || !isObject(body.value)) return refusal(reply, refuse('request_malformed').error);
-    const version = body.value['version'];
-    const outcome = await operate.keys.step(step, operator, {
-      dryRun: body.value['dry_run'] === true,
-      ...(typeof version === 'number' && { expectedVersion: version }),
-    });
+    const options = stepOptions(body.value);
+    if (!options) return refusal(reply, refuse('request_malformed').error);
+    const outcome = await operate.keys.step(step, operator, options);
     return outcome.ok ? outcome.value : refusal(reply, outcome.error);
   });
   server.get<{ Params: { id: string } }>('/operator/explain/:id', async (request, reply) => {
@@ -39,6 +38,13 @@ export function createOperatorServer(
   server.post('/operator/bundle/reload', { config: { body: JSON_TYPE } }, async () => operate.reload(operator));
   metricsEndpoint(server, parts.metrics);
   return server;
+}
+
+/** Closed: a rehearsal that is misspelt must not become the deed. */
+function stepOptions({ dry_run: dryRun = false, version, ...rest }: JsonObject): StepOptions | undefined {
+  if (typeof dryRun !== 'boolean' || Object.keys(rest).length > 0) return undefined;
+  if (version === undefined) return { dryRun };
+  return Number.isSafeInteger(version) ? { dryRun, expectedVersion: Number(version) } : undefined;
 }
 
 /** As elsewhere, and with the detail: the one who asks here may know it. */
