@@ -1,4 +1,6 @@
 /** Bytes ↔ model, nothing else: strict readers in front, constant texts behind. Knows HTTP; may not know policy, keys or stores. */
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
 import swagger from '@fastify/swagger';
 import { type FastifyInstance, type FastifyReply, fastify } from 'fastify';
 import type { Exchange } from '../broker.ts';
@@ -68,10 +70,12 @@ export function bare(parts: Pick<ServerParts, 'onRefused' | 'onFault'>): Fastify
     return503OnClosing: true,
     exposeHeadRoutes: false,
     routerOptions: { ignoreTrailingSlash: false, caseSensitive: true },
-    http: { headersTimeout: 10_000 },
+    // Looked at often, or what is slow would outlive its time by half a minute.
+    http: { headersTimeout: 10_000, connectionsCheckingInterval: 2_000 },
+    clientErrorHandler: (fault, socket) => unreadable(fault, socket, parts.onRefused),
     // Before any route is known: the framework's own text would repeat the address.
     frameworkErrors: (_fault, _request, reply: FastifyReply) =>
-      void reply.code(400).header('x-content-type-options', 'nosniff').send(plain('invalid_request', 'The request could not be read.')),
+      void reply.code(400).header('x-content-type-options', 'nosniff').send(plain('invalid_request', UNREADABLE)),
   });
   server.setValidatorCompiler(() => () => true);
   server.setSerializerCompiler(() => (data) => JSON.stringify(data));
@@ -87,15 +91,23 @@ export function bare(parts: Pick<ServerParts, 'onRefused' | 'onFault'>): Fastify
   });
   server.addHook('onRequest', async (request, reply) => {
     reply.header('x-content-type-options', 'nosniff');
-    if (request.raw.httpVersionMajor < 1) return reply.code(505).send(plain('invalid_request', 'HTTP/1.1, please.'));
+    const { httpVersion, httpVersionMajor, headers } = request.raw;
+    if (httpVersionMajor !== 1) return reply.code(505).send(plain('invalid_request', 'HTTP/1.1, please.'));
+    const coding = headers['transfer-encoding'];
+    // RFC 9112 §6.1: a coding that is not undone here would be read by whoever stands in front, and in HTTP/1.0 there is none.
+    if (coding !== undefined && coding.toLowerCase() !== 'chunked')
+      return reply
+        .code(501)
+        .header('connection', 'close')
+        .send(plain('invalid_request', 'The chunked transfer coding alone is read here.'));
+    if (coding !== undefined && httpVersion === '1.0') return reply.code(400).send(plain('invalid_request', UNREADABLE));
     const { body } = request.routeOptions.config;
     if (body === undefined) return undefined;
-    const type = (request.headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase();
-    if (type === body && request.headers['content-encoding'] === undefined) return undefined;
+    if (MEDIA.get(body)?.test(headers['content-type'] ?? '') && headers['content-encoding'] === undefined) return undefined;
     return reply.code(415).send(plain('invalid_request', `This endpoint reads ${body}.`));
   });
   server.addHook('onResponse', async (_, reply) => {
-    if ([404, 405, 413, 415, 429].includes(reply.statusCode)) parts.onRefused(reply.statusCode);
+    if (TURNED_AWAY.has(reply.statusCode)) parts.onRefused(reply.statusCode);
   });
   server.setNotFoundHandler((request, reply) => {
     const allowed = methods.get(request.url.split('?')[0] ?? '');
@@ -114,10 +126,25 @@ export function bare(parts: Pick<ServerParts, 'onRefused' | 'onFault'>): Fastify
     if (fault instanceof Unavailable || fault instanceof StoreFault) {
       return reply.code(503).header('retry-after', '2').send(plain('temporarily_unavailable', 'The broker cannot answer safely now.'));
     }
-    if (status >= 400 && status < 500) return reply.code(400).send(plain('invalid_request', 'The request could not be read.'));
+    if (status >= 400 && status < 500) return reply.code(400).send(plain('invalid_request', UNREADABLE));
     parts.onFault(fault);
     return reply.code(500).send(plain('server_error', 'The broker failed.'));
   });
   return server;
 }
 const plain = (error: string, text: string) => ({ error, error_description: text });
+const UNREADABLE = 'The request could not be read.';
+const TURNED_AWAY = new Set([404, 405, 413, 415, 429, 501, 505]);
+/** A media type in UTF-8 or without parameters: in another charset two readers could read two texts. */
+const MEDIA = new Map([FORM, JWT, JSON_TYPE].map((type) => [type, new RegExp(`^${type}(?:\\s*;\\s*charset="?utf-8"?)?\\s*$`, 'i')]));
+
+/** What is no request: one constant answer, counted, and the connection ends, so that nobody reads on where it broke. */
+function unreadable(fault: { readonly code?: string }, socket: Socket, onRefused: (status: number) => void): void {
+  if (fault.code === 'ECONNRESET' || socket.destroyed) return;
+  const status = fault.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : fault.code === 'HPE_HEADER_OVERFLOW' ? 431 : 400;
+  onRefused(status);
+  const body = JSON.stringify(plain('invalid_request', UNREADABLE));
+  const head = `Content-Type: application/json; charset=utf-8\r\nContent-Length: ${body.length}\r\nCache-Control: no-store\r\nConnection: close`;
+  if (socket.writable) socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${head}\r\n\r\n${body}`);
+  socket.destroySoon();
+}
