@@ -1,5 +1,5 @@
 /** Bytes ↔ model, nothing else: strict readers in front, constant texts behind. Knows HTTP; may not know policy, keys or stores. */
-import { STATUS_CODES } from 'node:http';
+import { type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import swagger from '@fastify/swagger';
 import { type FastifyInstance, type FastifyReply, fastify } from 'fastify';
@@ -60,6 +60,7 @@ export async function createServer(parts: ServerParts): Promise<FastifyInstance>
 
 /** What both servers share: limits, media types, 404 and 405, and no text that repeats what came in. */
 export function bare(parts: Pick<ServerParts, 'onRefused' | 'onFault'>): FastifyInstance {
+  const underWay = new WeakMap<Socket, Set<ServerResponse>>();
   const server = fastify({
     logger: false,
     bodyLimit: BODY_LIMIT,
@@ -72,7 +73,7 @@ export function bare(parts: Pick<ServerParts, 'onRefused' | 'onFault'>): Fastify
     routerOptions: { ignoreTrailingSlash: false, caseSensitive: true },
     // Looked at often, or what is slow would outlive its time by half a minute.
     http: { headersTimeout: 10_000, connectionsCheckingInterval: 2_000 },
-    clientErrorHandler: (fault, socket) => unreadable(fault, socket, parts.onRefused),
+    clientErrorHandler: (fault, socket) => unreadable(fault, socket, underWay.get(socket) ?? [], parts.onRefused),
     // Before any route is known: the framework's own text would repeat the address.
     frameworkErrors: (_fault, _request, reply: FastifyReply) =>
       void reply.code(400).header('x-content-type-options', 'nosniff').send(plain('invalid_request', UNREADABLE)),
@@ -91,6 +92,8 @@ export function bare(parts: Pick<ServerParts, 'onRefused' | 'onFault'>): Fastify
   });
   server.addHook('onRequest', async (request, reply) => {
     reply.header('x-content-type-options', 'nosniff');
+    const { socket } = request.raw;
+    underWay.set(socket, (underWay.get(socket) ?? new Set()).add(reply.raw));
     const { httpVersion, httpVersionMajor, headers } = request.raw;
     if (httpVersionMajor !== 1) return reply.code(505).send(plain('invalid_request', 'HTTP/1.1, please.'));
     const coding = headers['transfer-encoding'];
@@ -106,7 +109,8 @@ export function bare(parts: Pick<ServerParts, 'onRefused' | 'onFault'>): Fastify
     if (MEDIA.get(body)?.test(headers['content-type'] ?? '') && headers['content-encoding'] === undefined) return undefined;
     return reply.code(415).send(plain('invalid_request', `This endpoint reads ${body}.`));
   });
-  server.addHook('onResponse', async (_, reply) => {
+  server.addHook('onResponse', async (request, reply) => {
+    underWay.get(request.raw.socket)?.delete(reply.raw);
     if (TURNED_AWAY.has(reply.statusCode)) parts.onRefused(reply.statusCode);
   });
   server.setNotFoundHandler((request, reply) => {
@@ -136,15 +140,26 @@ const plain = (error: string, text: string) => ({ error, error_description: text
 const UNREADABLE = 'The request could not be read.';
 const TURNED_AWAY = new Set([404, 405, 413, 415, 429, 501, 505]);
 /** A media type in UTF-8 or without parameters: in another charset two readers could read two texts. */
-const MEDIA = new Map([FORM, JWT, JSON_TYPE].map((type) => [type, new RegExp(`^${type}(?:\\s*;\\s*charset="?utf-8"?)?\\s*$`, 'i')]));
+const MEDIA = new Map(
+  [FORM, JWT, JSON_TYPE].map((type) => [type, new RegExp(`^${type}(?:\\s*;\\s*charset=(?:utf-8|"utf-8"))?\\s*$`, 'i')]),
+);
 
-/** What is no request: one constant answer, counted, and the connection ends, so that nobody reads on where it broke. */
-function unreadable(fault: { readonly code?: string }, socket: Socket, onRefused: (status: number) => void): void {
+/**
+ * What is no request: one constant answer, counted, and the connection ends, so that nobody reads on where it broke. No word where an
+ * answer is due to a request before it, or was given to this one: it would be taken for another's.
+ */
+function unreadable(
+  fault: { readonly code?: string },
+  socket: Socket,
+  underWay: Iterable<ServerResponse>,
+  onRefused: (status: number) => void,
+): void {
   if (fault.code === 'ECONNRESET' || socket.destroyed) return;
   const status = fault.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : fault.code === 'HPE_HEADER_OVERFLOW' ? 431 : 400;
   onRefused(status);
+  const due = [...underWay].some((answer) => answer.headersSent || answer.req.complete);
   const body = JSON.stringify(plain('invalid_request', UNREADABLE));
   const head = `Content-Type: application/json; charset=utf-8\r\nContent-Length: ${body.length}\r\nCache-Control: no-store\r\nConnection: close`;
-  if (socket.writable) socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${head}\r\n\r\n${body}`);
+  if (socket.writable && !due) socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${head}\r\n\r\n${body}`);
   socket.destroySoon();
 }
