@@ -14,7 +14,7 @@ import { folderBundles } from './bundle/bundle-folder.ts';
 import type { Config } from './config.ts';
 import { cedarEngine } from './decide/policy-cedar.ts';
 import { ConfigError } from './errors.ts';
-import { checkAddresses, listenOnSocket } from './http/address.ts';
+import { checkAddresses, closeServer, listenOnSocket } from './http/address.ts';
 import type { Check } from './http/health.ts';
 import { createOperatorServer } from './http/operator.ts';
 import { createServer } from './http/server.ts';
@@ -189,8 +189,8 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
     },
     async close() {
       closing = true;
-      await server.close();
-      await local.close();
+      await closeServer(server);
+      await closeServer(local);
       await letGo(held);
     },
   };

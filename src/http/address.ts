@@ -33,6 +33,18 @@ export async function listenOnSocket(server: FastifyInstance, path: string): Pro
   chmodSync(path, 0o600);
 }
 
+/** Between two looks for connections that have had their last answer. */
+const SWEEP_MS = 50;
+/** Answers what is under way. No connection outlives its answer: one that is kept alive would hold the process for the whole of its time-out. */
+export async function closeServer(server: FastifyInstance): Promise<void> {
+  const sweep = setInterval(() => server.server.closeIdleConnections(), SWEEP_MS);
+  try {
+    await server.close();
+  } finally {
+    clearInterval(sweep);
+  }
+}
+
 function addressProblem({ host, port }: { readonly host: string; readonly port: number }): Promise<string | undefined> {
   const probe = createServer();
   return new Promise((resolve) => {
