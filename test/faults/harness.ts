@@ -45,6 +45,8 @@ export interface Launch {
   readonly env?: Readonly<Record<string, string>>;
 }
 export interface House extends AsyncDisposable {
+  /** Nobody sends anything any more. */
+  readonly over: boolean;
   readonly folder: string;
   readonly data: string;
   readonly policies: string;
@@ -70,7 +72,9 @@ export interface House extends AsyncDisposable {
 }
 
 /** `data`: where store, key file and socket shall be, when that is no folder of the house. */
-export async function openHouse(options: { readonly data?: string; readonly config?: Partial<ConfigInput> } = {}): Promise<House> {
+export async function openHouse(
+  options: { readonly data?: string; readonly maxAgeSeconds?: number; readonly config?: Partial<ConfigInput> } = {},
+): Promise<House> {
   const folder = mkdtempSync(join(tmpdir(), 'countersign-'));
   const data = options.data ?? join(folder, 'data');
   mkdirSync(data, { recursive: true });
@@ -99,7 +103,7 @@ export async function openHouse(options: { readonly data?: string; readonly conf
     listen: { port: Number(new URL(issuer).port) },
     policies,
     store: { use: 'sqlite', path: store },
-    keys: { use: 'local', secret: { file: keyFile } },
+    keys: { use: 'local', secret: { file: keyFile }, ...(options.maxAgeSeconds !== undefined && { maxAgeSeconds: options.maxAgeSeconds }) },
     operator: { socket },
     metrics: 'public',
     issuers: [
@@ -119,7 +123,12 @@ export async function openHouse(options: { readonly data?: string; readonly conf
   const children = new Set<ChildProcess>();
   const apps = new Set<App>();
 
+  let over = false;
+
   const house: House = {
+    get over() {
+      return over;
+    },
     folder,
     data,
     policies,
@@ -179,6 +188,7 @@ export async function openHouse(options: { readonly data?: string; readonly conf
       };
     },
     async [Symbol.asyncDispose]() {
+      over = true;
       await Promise.allSettled([...apps].map((app) => app.close()));
       for (const child of children) child.kill('SIGKILL');
       await Promise.all([...children].map((child) => once(child, 'exit')));

@@ -8,7 +8,7 @@ import { createLoad } from './load.ts';
 it('killed under load: every answered grant is in the ledger, and nothing that was used up works again', async (t) => {
   await using house = await openHouse();
   const load = createLoad(house);
-  const killed = await killRepeatedly(house, load, { kills: 6, sample: 4 });
+  const killed = await killRepeatedly(house, load, { kills: 5, sample: 4 });
   const broker = await house.start();
   await nothingTwice(load, 12);
   assert.ok(load.grants.length > 0 && load.lost.length > 0, 'the kills fell into load');

@@ -233,7 +233,7 @@ export function createLoad(house: House, options: LoadOptions = {}): Load {
   };
 
   async function run(): Promise<void> {
-    while (going) {
+    while (going && !house.over) {
       const again = owed.shift();
       const outcome = await load.ask(again ?? load.wish());
       if (outcome.is === 'answered' && options.heedful && outcome.answer.headers.connection === 'close') going = false;

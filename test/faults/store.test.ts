@@ -5,9 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ConfigError } from '../../src/errors.ts';
+import { StoreRefused } from '../../src/store/store.ts';
+import { createWorld } from '../../src/world.ts';
 import { newKey } from '../support/keys.ts';
 import { nothingLost, nothingTwice } from './checks.ts';
-import { type Broker, eventually, type House, type Launch, look, notReady, openHouse } from './harness.ts';
+import { eventually, type House, type Launch, look, notReady, openHouse } from './harness.ts';
 import { createLoad, type Load, said, UNAVAILABLE } from './load.ts';
 
 const failingDisk = new URL('./failing-disk.ts', import.meta.url).href;
@@ -42,19 +45,21 @@ function noneDropped(load: Load): void {
   );
   assert.deepEqual([...kinds], []);
 }
-/** After a start: what was answered is there, what was used up is refused, and it goes on. Returns the new broker. */
-async function whole(house: House, load: Load, launch?: Launch): Promise<Broker> {
-  const broker = await house.start(launch);
+/** Begun again, for the time of `work`: what was answered is there, what was used up is refused, and it goes on. */
+async function whole(house: House, load: Load, work: () => Promise<void> = async () => {}): Promise<void> {
+  const app = await house.app(createWorld());
   await nothingTwice(load, 4);
   assert.deepEqual(said(await load.ask()), [200]);
   assert.deepEqual(await notReady(house.issuer), READY);
+  await work();
+  await app.close();
   await nothingLost(house, load);
-  return broker;
 }
-async function wholeAndOver(house: House, load: Load): Promise<void> {
-  const broker = await whole(house, load);
-  assert.deepEqual(await broker.stop(), DRAINED);
-  await nothingLost(house, load);
+async function refusedStart(house: House, text: RegExp): Promise<void> {
+  await assert.rejects(
+    house.app(createWorld()),
+    (fault) => (fault instanceof StoreRefused || fault instanceof ConfigError) && text.test(fault.message),
+  );
 }
 
 it('a disk that fails beneath a running broker: full, then an fsync that fails, then read-only', async () => {
@@ -86,7 +91,8 @@ it('a disk that fails beneath a running broker: full, then an fsync that fails, 
       await sleep(1_100);
       await refusesAll(house, load);
       assert.deepEqual(await broker.stop(), DRAINED, what);
-      broker = await whole(house, load, launch);
+      await whole(house, load);
+      broker = await house.start(launch);
     }
   }
   await broker.kill();
@@ -101,7 +107,7 @@ it('a log that may not grow (RLIMIT_FSIZE)', { skip: process.platform === 'win32
   noneDropped(load);
   await refusesAll(house, load);
   await broker.kill();
-  await wholeAndOver(house, load);
+  await whole(house, load);
 });
 
 it('a file system without room, and room again', async (t) => {
@@ -119,7 +125,7 @@ it('a file system without room, and room again', async (t) => {
   assert.ok(await eventually(async () => (await notReady(house.issuer)).status === 200));
   assert.deepEqual(said(await load.ask()), [200]);
   await broker.kill();
-  await wholeAndOver(house, load);
+  await whole(house, load);
 });
 /** A folder of three megabytes; undefined, and the test skipped, where this user may mount nothing. */
 function mounted(t: TestContext): string | undefined {
@@ -149,49 +155,50 @@ it('files that go away under a running broker: its log, its key file, its databa
     await striking;
     await refusesAll(house, load);
   };
-  const isGone = /the store that was here is gone[\s\S]*Put its file back from a copy/;
+  const isGone = /the store that was here is gone/;
 
   // The log: what was answered is saved into the file before anything else is refused.
   let broker = await house.start();
   await strike(() => rmSync(`${house.store}-wal`));
   await broker.kill();
-  broker = await whole(house, load);
 
   // The key file: the secret is in memory, so grants go on, and it is said that the next start will fail. It does, and so with another secret.
   const keyAway = `${house.keyFile}.away`;
-  renameSync(house.keyFile, keyAway);
-  assert.deepEqual(await notReady(house.issuer), { status: 200, failing: ['key_file degraded'] });
-  assert.deepEqual(said(await load.ask()), [200]);
-  assert.deepEqual(await broker.stop(), DRAINED);
+  await whole(house, load, async () => {
+    renameSync(house.keyFile, keyAway);
+    assert.deepEqual(await notReady(house.issuer), { status: 200, failing: ['key_file degraded'] });
+    assert.deepEqual(said(await load.ask()), [200]);
+  });
   assert.match(await house.refused(), /keys\.secret: the key file is missing/);
   assert.ok(!existsSync(house.keyFile), 'none is made');
   writeFileSync(house.keyFile, `${newKey().jkt}\n`, { mode: 0o600 }); // 32 bytes, and not these
-  assert.match(await house.refused(), /keys\.secret: it does not open the signing keys/);
+  await refusedStart(house, /keys\.secret: it does not open the signing keys/);
   renameSync(keyAway, house.keyFile);
-  broker = await whole(house, load);
 
   // The database: nothing more is granted, and no new one takes its place.
+  broker = await house.start();
   const away = `${house.store}.away`;
   await strike(() => renameSync(house.store, away));
   await broker.kill();
-  assert.match(await house.refused(), isGone);
+  await refusedStart(house, isGone);
   renameSync(`${house.store}-wal`, `${away}-wal`);
-  assert.match(await house.refused(), isGone);
+  assert.match(await house.refused(), /the store that was here is gone[\s\S]*Put its file back from a copy/);
   assert.ok(!existsSync(house.store), 'none is made');
   writeFileSync(house.store, '');
-  assert.match(await house.refused(), isGone);
+  await refusedStart(house, isGone);
   writeFileSync(house.store, 'not ours');
-  assert.match(await house.refused(), /damaged, or not a store of this program/);
+  await refusedStart(house, /damaged, or not a store of this program/);
   renameSync(away, house.store);
   renameSync(`${away}-wal`, `${house.store}-wal`);
-  broker = await whole(house, load);
+  await whole(house, load);
 
   // Another in its place.
+  broker = await house.start();
   await strike(() => {
     renameSync(house.store, away);
     writeFileSync(house.store, 'not ours');
   });
   await broker.kill();
   renameSync(away, house.store);
-  await wholeAndOver(house, load);
+  await whole(house, load);
 });
