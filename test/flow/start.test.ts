@@ -49,7 +49,9 @@ const key = (folder: string): string => join(folder, 'key');
 /** Refused: code 2, words for people, no stack, and the folder as it was. */
 async function refused(folder: string, config: string, says: RegExp, args: readonly string[] = []): Promise<Ran> {
   const before = printOf(folder);
-  const ran = await startMain(['-c', config, ...args]).ended;
+  const started = startMain(['-c', config, ...args]);
+  running.push(started);
+  const ran = await started.ended;
   assert.match(ran.err, says);
   assert.equal(ran.code, 2, ran.err);
   assert.match(ran.err, /^countersign: /);
@@ -174,7 +176,8 @@ const cases: readonly Case[] = [
 
 describe('does not start, and changes nothing', { concurrency: 2 }, () => {
   for (const { name, folder: make = used, damage, more, says } of cases) {
-    it(name, async () => {
+    // A broker that starts after all would run for ever.
+    it(name, { timeout: 30_000 }, async () => {
       const folder = make();
       const config = writeConfig(folder, await freePort(), more?.(folder));
       damage(folder);
@@ -182,7 +185,7 @@ describe('does not start, and changes nothing', { concurrency: 2 }, () => {
     });
   }
 
-  it('on an address that is in use, whether or not a broker has run there', async () => {
+  it('on an address that is in use, whether or not a broker has run there', { timeout: 30_000 }, async () => {
     const taken: Server = createServer();
     await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
     const { port } = taken.address() as { port: number };
@@ -193,7 +196,7 @@ describe('does not start, and changes nothing', { concurrency: 2 }, () => {
     }
   });
 
-  it('beside a broker that holds the store, which goes on', async () => {
+  it('beside a broker that holds the store, which goes on', { timeout: 30_000 }, async () => {
     const folder = used();
     const port = await freePort();
     const config = writeConfig(folder, port);
