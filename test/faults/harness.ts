@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { KeyObject } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { get, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -30,6 +30,8 @@ export interface Broker {
   readonly child: ChildProcess;
   /** From spawn to the first /readyz that says ready. */
   readonly readyMs: number;
+  /** What it cost the processor until then, whoever else was busy; as the system counts it (Linux), else as long as it took. */
+  readonly readyCpuMs: number;
   readonly exited: Promise<Exit>;
   /** Lines of its log, and what it told people. */
   readonly said: readonly string[];
@@ -175,6 +177,7 @@ export async function openHouse(
       return {
         child,
         readyMs,
+        readyCpuMs: cpuOf(child.pid) ?? readyMs,
         exited,
         said: child.said,
         async kill() {
@@ -197,6 +200,16 @@ export async function openHouse(
     },
   };
   return house;
+}
+
+/** proc(5): fields 14 and 15 of stat, in hundredths of a second. */
+function cpuOf(pid: number | undefined): number | undefined {
+  try {
+    const after = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+    return 10 * (Number(after[11]) + Number(after[12]));
+  } catch {
+    return undefined;
+  }
 }
 
 async function untilReady(issuer: string, exited: Promise<Exit>): Promise<boolean> {

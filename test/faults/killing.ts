@@ -8,6 +8,8 @@ import type { Load } from './load.ts';
 export interface Killed {
   /** Milliseconds from spawn to ready, of each start that was let live so long. */
   readonly readyMs: readonly number[];
+  /** And of processor time. */
+  readonly readyCpuMs: readonly number[];
   readonly beforeReady: number;
   /** Identifiers shown again after a restart; all refused. */
   readonly replayed: number;
@@ -20,8 +22,9 @@ export async function killRepeatedly(
   options: { readonly kills: number; readonly sample: number; readonly onKill?: (killed: Killed, count: number) => void },
 ): Promise<Killed> {
   const readyMs: number[] = [];
+  const readyCpuMs: number[] = [];
   let [beforeReady, replayed] = [0, 0];
-  const state = (): Killed => ({ readyMs, beforeReady, replayed });
+  const state = (): Killed => ({ readyMs, readyCpuMs, beforeReady, replayed });
   load.begin();
   for (let count = 1; count <= options.kills; count++) {
     if (count % 5 === 4) {
@@ -33,6 +36,7 @@ export async function killRepeatedly(
     } else {
       const broker = await house.start();
       readyMs.push(broker.readyMs);
+      readyCpuMs.push(broker.readyCpuMs);
       replayed += await nothingTwice(load, options.sample);
       await sleep(Math.random() * 300);
       await broker.kill();
