@@ -21,7 +21,8 @@ export function toGrant(
 ): Grant {
   const { caller, subject, actors, server, action, jkt } = asked;
   const iat = made.now;
-  const exp = Math.min(iat + decision.ttlSeconds, asked.until, asked.agreed?.until ?? Number.POSITIVE_INFINITY);
+  // Whole seconds, downwards: an issuer may write fractions (RFC 7519 §2), `expires_in` may not (RFC 6749 appendix A.14).
+  const exp = Math.floor(Math.min(iat + decision.ttlSeconds, asked.until, asked.agreed?.until ?? Number.POSITIVE_INFINITY));
   const scope = action.kind === 'call' ? scopeOf(action.call.tool) : SCOPE_LIST;
   const txn = `txn_${made.root}`;
   const jti = `tok_${made.root}`;
