@@ -54,7 +54,7 @@ export async function openGround(options: RigOptions = {}, friends: readonly str
 }
 
 /** Canaries in every place that the case leaves alone. */
-function laden(asking: Asking): Asking {
+export function laden(asking: Asking): Asking {
   return {
     ...asking,
     args: asking.args ?? { ...REFUND, payment_id: SECRET },
