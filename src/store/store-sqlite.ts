@@ -170,6 +170,14 @@ function open(line: Line, options: { readonly path: string; readonly now?: () =>
       if (looks.length === 1) setImmediate(lookAll);
     });
   }
+  /** Everybody has their answer by then: a fault of the end shows in the next look. */
+  function end(transaction: boolean): void {
+    for (const word of ['COMMIT', 'ROLLBACK']) {
+      try {
+        if (transaction && db.isTransaction) db.exec(word);
+      } catch {}
+    }
+  }
   function lookAll(): void {
     const all = looks;
     looks = [];
@@ -180,7 +188,7 @@ function open(line: Line, options: { readonly path: string; readonly now?: () =>
       // Then each reads for itself, and says what is wrong.
     }
     for (const one of all) one();
-    if (several && db.isTransaction) db.exec('COMMIT');
+    end(several);
   }
 
   return {
