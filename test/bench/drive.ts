@@ -1,5 +1,6 @@
 /** Requests over raw keep-alive sockets: a load generator that costs less than what it loads. */
 import { connect, type Socket } from 'node:net';
+import { metronome } from './metronome.ts';
 
 export interface Drive {
   /** All of them, `inFlight` at a time; answers the statuses by count. */
@@ -14,11 +15,13 @@ export interface Drive {
 }
 interface Line {
   send(request: Buffer): Promise<number>;
+  /** The other side has not hung up: servers do after a while of silence. */
+  readonly open: boolean;
 }
 
 export function drive(port: number): Drive {
   const sockets: Socket[] = [];
-  const lines: Line[] = [];
+  let lines: Line[] = [];
   const line = async (): Promise<Line> => {
     const socket = connect({ port, host: '127.0.0.1', noDelay: true });
     sockets.push(socket);
@@ -41,6 +44,9 @@ export function drive(port: number): Drive {
     socket.on('close', () => waiting?.reject(new Error('closed')));
     socket.on('error', () => undefined);
     return {
+      get open() {
+        return !socket.destroyed && socket.writable;
+      },
       send: (request) =>
         new Promise((resolve, reject) => {
           waiting = { resolve, reject };
@@ -49,6 +55,7 @@ export function drive(port: number): Drive {
     };
   };
   const open = async (count: number): Promise<void> => {
+    lines = lines.filter((one) => one.open);
     while (lines.length < count) lines.push(await line());
   };
   const counter = (): { readonly statuses: Map<number, number>; readonly note: (status: number) => void } => {
@@ -72,14 +79,17 @@ export function drive(port: number): Drive {
       const { statuses, note } = counter();
       const latencies: number[] = [];
       const idle = [...lines];
+      let beats: ReturnType<typeof metronome> | undefined;
       const began = performance.now();
       let next = 0;
       await new Promise<void>((done, failed) => {
         let left = requests.length;
         const pump = (): void => {
-          const now = performance.now() - began;
+          // A beat may be some µs early.
+          const now = performance.now() - began + 0.2;
           while (next < requests.length && (dueMs[next] ?? 0) <= now && idle.length > 0) {
-            const [request, due, free] = [requests[next], dueMs[next] ?? 0, idle.pop()];
+            // In turn, so that none falls silent long enough to be hung up on.
+            const [request, due, free] = [requests[next], dueMs[next] ?? 0, idle.shift()];
             next++;
             if (!request || !free) continue;
             free.send(request).then((status) => {
@@ -91,12 +101,8 @@ export function drive(port: number): Drive {
             }, failed);
           }
         };
-        const tick = (): void => {
-          pump();
-          if (next < requests.length) setImmediate(tick);
-        };
-        tick();
-      });
+        beats = metronome(dueMs, pump);
+      }).finally(() => beats?.stop());
       return { latencies, statuses };
     },
     close: () => {

@@ -13,8 +13,22 @@ export interface Scene {
 }
 export interface Made {
   readonly body: string;
-  readonly proof: string;
-  readonly retry: string;
+  readonly proof?: string;
+  readonly retry?: string;
+}
+export interface Wishes {
+  /** `fresh`: a new subject token each time, so that nothing can be remembered of it. */
+  readonly subjects: 'fresh' | 'kept';
+  /** How many people stand behind them. 50 unless told. */
+  readonly people?: number;
+  /** Epoch seconds. */
+  readonly now?: number;
+  /** A base token: no details, no proof, no Idempotency-Key. */
+  readonly base?: true;
+  /** The tool of the i-th, with its arguments. */
+  readonly call?: (i: number) => { readonly identifier: string; readonly arguments: JsonObject };
+  /** Which of the scene's agents asks first: the others follow in turn. */
+  readonly from?: number;
 }
 const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
 export function quickJwt(key: TestKey, header: object, claims: object): string {
@@ -22,17 +36,12 @@ export function quickJwt(key: TestKey, header: object, claims: object): string {
   return `${input}.${sign('sha256', Buffer.from(input), { key: key.private, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`;
 }
 
-/** `people`: how many subjects stand behind them; `subjects: 'fresh'`: a new subject token each time, so that nothing can be remembered of it. */
-export function makeRequests(
-  scene: Scene,
-  count: number,
-  options: { readonly subjects: 'fresh' | 'kept'; readonly people?: number; readonly now?: number },
-): Made[] {
+export function makeRequests(scene: Scene, count: number, options: Wishes): Made[] {
   const now = options.now ?? Math.floor(Date.now() / 1000);
   const tokens = new Map<string, string>();
   const made: Made[] = [];
   for (let i = 0; i < count; i++) {
-    const agent = scene.agents[i % scene.agents.length];
+    const agent = scene.agents[((options.from ?? 0) + i) % scene.agents.length];
     if (!agent) throw new Error('no agent');
     const person = `u_${i % (options.people ?? 50)}`;
     const name = `${agent.id}/${person}/${options.subjects === 'fresh' ? i : ''}`;
@@ -48,8 +57,7 @@ export function makeRequests(
       type: DETAILS,
       locations: [scene.resource],
       actions: ['tools/call'],
-      identifier: 'create_refund',
-      arguments: { payment_id: `pay_${i}`, amount_minor: 4250, currency: 'EUR' },
+      ...(options.call ?? refund)(i),
       purpose: 'refund duplicate charge, ticket 4711',
     };
     const form = {
@@ -63,18 +71,35 @@ export function makeRequests(
       subject_token: subject,
       subject_token_type: ID_TOKEN,
       resource: scene.resource,
-      authorization_details: JSON.stringify([entry]),
+      ...(options.base ? { scope: 'tool:list' } : { authorization_details: JSON.stringify([entry]) }),
     };
+    const body = new URLSearchParams(form).toString();
+    if (options.base) {
+      made.push({ body });
+      continue;
+    }
     const proof = quickJwt(
       agent.proofKey,
       { typ: 'dpop+jwt', jwk: bareJwk(agent.proofKey) },
       { htm: 'POST', htu: `${scene.issuer}/token`, iat: now, jti: randomUUID(), nonce: scene.nonce },
     );
-    made.push({ body: new URLSearchParams(form).toString(), proof, retry: randomUUID() });
+    made.push({ body, proof, retry: randomUUID() });
   }
   return made;
 }
-export const httpOf = (made: Made, path = '/token'): Buffer =>
-  Buffer.from(
-    `POST ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/x-www-form-urlencoded\r\ndpop: ${made.proof}\r\nidempotency-key: "${made.retry}"\r\ncontent-length: ${Buffer.byteLength(made.body)}\r\n\r\n${made.body}`,
-  );
+const refund = (i: number): ReturnType<NonNullable<Wishes['call']>> => ({
+  identifier: 'create_refund',
+  arguments: { payment_id: `pay_${i}`, amount_minor: 4250, currency: 'EUR' },
+});
+
+export function httpOf(made: Made, path = '/token'): Buffer {
+  const headers = [
+    `POST ${path} HTTP/1.1`,
+    'host: 127.0.0.1',
+    'content-type: application/x-www-form-urlencoded',
+    ...(made.proof === undefined ? [] : [`dpop: ${made.proof}`]),
+    ...(made.retry === undefined ? [] : [`idempotency-key: "${made.retry}"`]),
+    `content-length: ${Buffer.byteLength(made.body)}`,
+  ];
+  return Buffer.from(`${headers.join('\r\n')}\r\n\r\n${made.body}`);
+}
