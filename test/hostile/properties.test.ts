@@ -37,7 +37,7 @@ function asked(bundle: Bundle, request: RandomRequest): Asked {
           issuer: 'people',
           subject: id,
           exp: 2e9,
-          attributes: kind === 'person' ? { groups: [...groups], ...(department !== undefined && { department }) } : {},
+          attributes: kind === 'person' ? { ...(groups && { groups: [...groups] }), ...(department !== undefined && { department }) } : {},
         };
   return {
     caller: { client },
