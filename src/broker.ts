@@ -59,7 +59,7 @@ async function attempt(rooms: Rooms, request: TokenRequest, draft: Draft): Promi
 
   // Asked before, under the same key: the same grant again, as long as nothing has ended it.
   const { found } = asked.value.retry ? await store.look([asked.value.retry.key]) : { found: [] };
-  const earlier = again(asked.value, found[0], world.now());
+  const earlier = again(asked.value, found[0], { issuer: rooms.issuer, now: world.now() });
   if (!earlier.ok) return earlier;
   if (earlier.value) {
     draft.note({ again: true, policies: earlier.value.policies });
