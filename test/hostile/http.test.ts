@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { after, before, describe, test } from 'node:test';
-import { duplicateCases, framingCases, mediaCases, methodCases, type RawCase, targetCases } from './cases-http.ts';
+import { framingCases } from './cases-framing.ts';
+import { duplicateCases, mediaCases, methodCases, type RawCase, targetCases } from './cases-http.ts';
 import { exchangesAfter, type Ground, openGround, settled } from './oracle.ts';
 import { open, request, say } from './wire.ts';
 
