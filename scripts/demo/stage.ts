@@ -9,7 +9,7 @@ import { createWorld } from '../../src/world.ts';
 import { writeDemoBundle } from './bundle.ts';
 import { type IdentityProvider, startIdentityProvider } from './identity-provider.ts';
 import { type DemoKey, demoKey } from './keys.ts';
-import { type Shop, startShop } from './shop.ts';
+import { type Shop, type ShopOptions, startShop } from './shop.ts';
 
 export const AGENT_IDS = ['refund-bot', 'triage-bot', 'nightly-report'] as const;
 export type AgentId = (typeof AGENT_IDS)[number];
@@ -28,11 +28,12 @@ export interface StageOptions {
   /** Everything that is written goes here. */
   readonly folder: string;
   readonly log: Logger;
+  readonly shop?: Pick<ShopOptions, 'introspect' | 'dataFolder'>;
   /** 0 or absent: any free port. */
   readonly ports?: { readonly broker?: number; readonly people?: number; readonly shop?: number };
 }
 
-export async function setStage({ folder, log, ports = {} }: StageOptions): Promise<Stage> {
+export async function setStage({ folder, log, shop: shopOptions, ports = {} }: StageOptions): Promise<Stage> {
   const port = ports.broker || (await freePort());
   const issuer = `http://127.0.0.1:${port}`;
   const agents = { 'refund-bot': demoKey('refund-bot'), 'triage-bot': demoKey('triage-bot'), 'nightly-report': demoKey('nightly-report') };
@@ -40,7 +41,7 @@ export async function setStage({ folder, log, ports = {} }: StageOptions): Promi
   const clientOf = (agent: string): string => `${agent}-app`;
   const [people, shop] = await Promise.all([
     startIdentityProvider({ audience: issuer, clients: AGENT_IDS.map(clientOf), ...(ports.people && { port: ports.people }) }),
-    startShop({ issuer, serverKey, ...(ports.shop && { port: ports.shop }) }),
+    startShop({ issuer, serverKey, ...shopOptions, ...(ports.shop && { port: ports.shop }) }),
   ]);
   const policies = join(folder, 'policies');
   await writeDemoBundle({
