@@ -4,6 +4,8 @@ import { userInfo } from 'node:os';
 import { dirname } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
+import { algorithms, credentials, openMinters, openStore, secretSource } from './app-backends.ts';
+import { createStatus } from './app-health.ts';
 import { createApprove } from './approve/approve.ts';
 import { createAuthenticator } from './authenticate/authenticator.ts';
 import { oidcIssuer } from './authenticate/issuer-oidc.ts';
@@ -15,15 +17,13 @@ import type { Config } from './config.ts';
 import { cedarEngine } from './decide/policy-cedar.ts';
 import { ConfigError } from './errors.ts';
 import { checkAddresses, closeServer, listenOnSocket } from './http/address.ts';
-import type { Check } from './http/health.ts';
 import { createOperatorServer } from './http/operator.ts';
 import { createServer } from './http/server.ts';
 import { openSecret } from './keys/secret-file.ts';
-import { localSigner } from './keys/signer-local.ts';
-import type { Minter, Minters } from './mint/minter.ts';
-import { jwtMinter } from './mint/minter-jwt.ts';
+import { type LocalSigner, localSigner } from './keys/signer-local.ts';
+import { LOGIN_LIFE_SECONDS, loginSigner } from './mint/login.ts';
 import type { World } from './model.ts';
-import { createKeys } from './operate/keys.ts';
+import { createKeys, type Keys } from './operate/keys.ts';
 import type { Operator } from './operate/operator.ts';
 import { findStory, tell } from './operate/story.ts';
 import { fromBody } from './record/entry.ts';
@@ -32,11 +32,9 @@ import { meters } from './record/reader-metrics.ts';
 import { createRecord, type Recorder } from './record/record.ts';
 import { createSettle } from './settle.ts';
 import type { Store } from './store/store.ts';
-import { type SqliteStore, sqliteStore } from './store/store-sqlite.ts';
 import { canonical } from './wire/digest.ts';
 import { proofChecker } from './wire/dpop.ts';
 import type { JsonObject } from './wire/json.ts';
-import type { Alg } from './wire/jws.ts';
 
 export interface App {
   readonly issuer: string;
@@ -79,6 +77,7 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
   const bundles = await folderBundles({
     folder: config.policies,
     engine: cedarEngine(),
+    credentials: credentials(config),
     today: () => dayOf(world),
     onReport: reported,
     // What comes before there is a ledger is recorded by `listen`, before the first request.
@@ -86,7 +85,7 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
   });
   held.push(() => bundles.close());
   await checkAddresses(config.listen, config.operator.socket);
-  const secret = openSecret(secretSource(config, edge), { create: !existsSync(config.store.path) });
+  const secret = openSecret(secretSource(config, edge.environment), { create: !existsSync(config.store.path) });
   mkdirSync(dirname(config.store.path), { recursive: true, mode: 0o700 });
   const store = await openStore(config);
   held.push(() => store.close());
@@ -104,18 +103,23 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
   recorder = record;
   await inOrder(store, world);
 
-  const { maxAgeSeconds } = config.keys;
-  const signer = await localSigner({
-    store,
-    secret,
-    algs: algorithms(config),
-    timing: { maxAgeSeconds, maxTokenSeconds: MAX_TOKEN_SECONDS, skewSeconds: SKEW_SECONDS },
-    world,
-  });
-  held.push(() => signer.close());
-  const keys = createKeys({ keeper: signer, record, world });
-  const begun = await keys.begin();
-  if (!begun.ok) throw new ConfigError(['keys: the first signing keys could not be made; another broker may be starting on this store']);
+  async function openRing(
+    ring: 'tokens' | 'backends',
+    maxTokenSeconds: number,
+  ): Promise<{ readonly signer: LocalSigner; readonly keys: Keys }> {
+    const timing = { maxAgeSeconds: config.keys.maxAgeSeconds, maxTokenSeconds, skewSeconds: SKEW_SECONDS };
+    const signer = await localSigner({ ring, store, secret, algs: algorithms(config), timing, world });
+    held.push(() => signer.close());
+    const keys = createKeys({ keeper: signer, record, world });
+    const begun = await keys.begin();
+    if (!begun.ok) throw new ConfigError(['keys: the first signing keys could not be made; another broker may be starting on this store']);
+    return { signer, keys };
+  }
+  const tokens = await openRing('tokens', MAX_TOKEN_SECONDS);
+  const { signer } = tokens;
+  // Where there is no back end, nothing ever logs in at one.
+  const logins = config.backends.length > 0 ? await openRing('backends', LOGIN_LIFE_SECONDS) : undefined;
+  const minters = openMinters(config, { signer, ...(logins && { login: loginSigner({ issuer: config.issuer, signer: logins.signer }) }) });
 
   const nonce = nonces({ mac: (text) => secret.mac('nonce', text) });
   const authenticate = createAuthenticator({
@@ -127,7 +131,6 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
     retryMac: (text) => secret.mac('retry', text),
     maxActors: config.actors,
   });
-  const minters: Minters = new Map([jwtMinter({ signer })].map((m): [Minter['kind'], Minter] => [m.kind, m]));
   const exchange = createBroker({ issuer: config.issuer, world, store, bundles, record, minters, authenticate, approve: createApprove() });
   const settle = createSettle({ issuer: config.issuer, store, bundles, authenticate, record, signer });
 
@@ -135,22 +138,17 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
     for (const p of [...report.problems, ...report.warnings])
       log.warn({ file: p.file, line: p.line, text: p.text, hint: p.hint }, 'bundle');
   }
-  const recordable = atMostEvery(PROBE_MS, world, () => record.probe());
-  const status = async (): Promise<readonly Check[]> => [
-    await probe('clock', async () => void world.now()),
-    await probe('store', recordable),
-    await probe('keys', async () => void signer.published()),
-    await probe('policy', async () => void bundles.current()),
-    store.broken
-      ? { name: 'ledger', state: 'degraded', detail: 'it does not verify; run `npm run verify-ledger`' }
-      : { name: 'ledger', state: 'ok' },
-    bundles.report().ok
-      ? { name: 'bundle', state: 'ok' }
-      : { name: 'bundle', state: 'degraded', detail: 'a newer bundle was refused; run `npm run policies`' },
-    ...keyFile(config),
-  ];
+  const status = createStatus({
+    config,
+    world,
+    record,
+    signers: logins ? [signer, logins.signer] : [signer],
+    bundles,
+    minters,
+    broken: store.broken !== undefined,
+  });
   const operate = {
-    keys,
+    keys: tokens.keys,
     explain: async (id: string) => {
       const story = await findStory(store, id);
       return { story, words: tell(story) };
@@ -162,8 +160,10 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
   const server = await createServer({
     issuer: config.issuer,
     exchange,
+    kinds: new Set(['aws', 'vault', ...config.backends.map(({ use }) => use)]),
     settle,
     signer,
+    ...(logins && { logins: logins.signer }),
     nonce: () => quietly(() => nonce.current(world.now())),
     health: { check: async () => (closing ? [{ name: 'process', state: 'down', detail: 'stopping' }] : status()) },
     ...(config.metrics === 'public' && { metrics: meter.registry }),
@@ -196,14 +196,18 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
   };
 }
 
-export const openStore = (config: Pick<Config, 'store'>): Promise<SqliteStore> => sqliteStore({ path: config.store.path });
-
 /** Validates configuration, key source and bundle; writes nothing. What is good is said in a line each. */
 export async function checkApp(config: Config, edge: Pick<Edge, 'world' | 'environment'>): Promise<readonly string[]> {
-  const bundles = await folderBundles({ folder: config.policies, engine: cedarEngine(), today: () => dayOf(edge.world), watch: false });
+  const bundles = await folderBundles({
+    folder: config.policies,
+    engine: cedarEngine(),
+    credentials: credentials(config),
+    today: () => dayOf(edge.world),
+    watch: false,
+  });
   try {
     const { agents, servers, policy } = bundles.current();
-    if ('env' in config.keys.secret) openSecret(secretSource(config, edge));
+    if ('env' in config.keys.secret) openSecret(secretSource(config, edge.environment));
     const { hash, warnings } = bundles.report();
     return [
       'configuration: good',
@@ -231,24 +235,6 @@ async function inOrder(store: Store, world: World): Promise<void> {
 }
 /** What has ended is remembered as much longer (store.ts), so that a small step back of the clock is no matter. */
 const REMEMBERED_SECONDS = 60;
-/** The secret is held in memory since the start: grants go on, but not after the next one. */
-function keyFile({ keys }: Config): readonly Check[] {
-  if (!('file' in keys.secret)) return [];
-  const there = existsSync(keys.secret.file);
-  return [
-    { name: 'key_file', ...(there ? { state: 'ok' } : { state: 'degraded', detail: 'it is gone; put it back before the next start' }) },
-  ];
-}
-/** Anybody may ask whether we are ready; that must not be a way to make us write. */
-const PROBE_MS = 1_000;
-function atMostEvery<T>(ms: number, world: World, work: () => Promise<T>): () => Promise<T> {
-  let last: { readonly at: number; readonly answer: Promise<T> } | undefined;
-  return () => {
-    const at = world.elapsed();
-    if (!last || at - last.at >= ms) last = { at, answer: work() };
-    return last.answer;
-  };
-}
 /** While the clock is in doubt there is no nonce: nothing is granted then either. */
 function quietly<T>(work: () => T): T | undefined {
   try {
@@ -262,23 +248,4 @@ async function recordBundle(record: Recorder, bundle: string, by: string): Promi
   const draft = record.open('bundle');
   draft.note({ bundle, by });
   await record.commit(draft, 'bundle', []);
-}
-async function probe(name: string, work: () => Promise<void>): Promise<Check> {
-  try {
-    await work();
-    return { name, state: 'ok' };
-  } catch {
-    return { name, state: 'down' };
-  }
-}
-function algorithms(config: Config): readonly [Alg, ...Alg[]] {
-  const [first = 'ES256', ...rest] = config.keys.algorithms;
-  return [first, ...rest];
-}
-function secretSource(config: Config, edge: Pick<Edge, 'environment'>): { readonly file: string } | { readonly value: string } {
-  const { secret } = config.keys;
-  if ('file' in secret) return secret;
-  const value = edge.environment[secret.env];
-  if (value === undefined) throw new ConfigError(['keys.secret: the environment has no variable of this name']);
-  return { value };
 }

@@ -7,10 +7,12 @@ import { haltClaims } from './decide/halts.ts';
 import { type Result, refuse } from './errors.ts';
 import { again, remember, toGrant, unrevoked } from './mint/grant.ts';
 import { issue } from './mint/issue.ts';
+import { toJob } from './mint/job.ts';
 import type { Minters } from './mint/minter.ts';
-import type { Draft, Issued, TokenRequest, World } from './model.ts';
+import type { Draft, Issued, World } from './model.ts';
 import { rootOf } from './record/entry.ts';
 import type { Recorder } from './record/record.ts';
+import type { TokenRequest } from './request.ts';
 import type { Store } from './store/store.ts';
 import { no } from './wire/result.ts';
 
@@ -56,6 +58,8 @@ async function attempt(rooms: Rooms, request: TokenRequest, draft: Draft): Promi
   if (!asked.ok) return asked;
   const minter = minters.get(asked.value.kind);
   if (!minter) return refuse('mint_refused');
+  const job = toJob(asked.value);
+  if (!job.ok) return job;
 
   // Asked before, under the same key: the same grant again, as long as nothing has ended it.
   const { found } = asked.value.retry ? await store.look([asked.value.retry.key]) : { found: [] };
@@ -63,7 +67,7 @@ async function attempt(rooms: Rooms, request: TokenRequest, draft: Draft): Promi
   if (!earlier.ok) return earlier;
   if (earlier.value) {
     draft.note({ again: true, policies: earlier.value.policies });
-    return issue(minter, asked.value, earlier.value, [unrevoked(earlier.value), ...haltClaims(asked.value)], draft, lent);
+    return issue(minter, job.value, earlier.value, [unrevoked(earlier.value), ...haltClaims(asked.value)], draft, lent);
   }
 
   // May they, and who must agree?
@@ -75,5 +79,5 @@ async function attempt(rooms: Rooms, request: TokenRequest, draft: Draft): Promi
   // One grant, whose claims hold at the moment it becomes durable or not at all.
   const grant = toGrant(asked.value, decision.value, { issuer: rooms.issuer, now: world.now(), root: rootOf(draft.id) });
   const claims = [...decision.value.claims, ...agreed.value, ...remember(asked.value, grant)];
-  return issue(minter, asked.value, grant, claims, draft, lent);
+  return issue(minter, job.value, grant, claims, draft, lent);
 }

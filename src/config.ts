@@ -42,6 +42,30 @@ const issuer = z.discriminatedUnion('use', [
   }),
 ]);
 
+const timeoutMs = z.int().min(50).max(10_000).default(2_000).describe('One call to it');
+const backEnd = z.discriminatedUnion('use', [
+  z.strictObject({
+    use: z.literal('vault'),
+    address: secureUrl,
+    audience: z.string().min(1).default('vault').describe('`aud` of our logins: the role’s bound_audiences'),
+    mount: z
+      .string()
+      .regex(/^[a-z0-9][a-z0-9_-]{0,63}$/, 'must be one path segment')
+      .default('jwt')
+      .describe('Where its JWT auth method is mounted'),
+    namespace: z.string().optional(),
+    timeoutMs,
+  }),
+  z.strictObject({
+    use: z.literal('aws'),
+    region: z.string().regex(/^[a-z0-9-]{2,32}$/),
+    endpoint: secureUrl.optional().describe('Of another STS than AWS’s'),
+    audience: z.string().min(1).default('sts.amazonaws.com').describe('`aud` of our logins: the client id of the identity provider there'),
+    algorithm: z.enum(['ES256', 'RS256']).default('ES256').describe('What it takes logins in'),
+    timeoutMs,
+  }),
+]);
+
 export const ConfigSchema = z.strictObject({
   issuer: secureUrl.describe('This broker’s identifier: the `iss` of its tokens and the `aud` of what is shown to it'),
   listen: z.strictObject({ host: z.string().default('127.0.0.1'), port: port.default(8080) }).prefault({}),
@@ -65,6 +89,7 @@ export const ConfigSchema = z.strictObject({
   ]),
   operator: z.strictObject({ socket: z.string().describe('Unix socket, 0600: who may open it is the operator') }),
   issuers: z.array(issuer).default([]),
+  backends: z.array(backEnd).default([]).describe('Where credentials for tools come from; one of a kind'),
   metrics: z.enum(['public', 'operator']).default('operator').describe('/metrics on the public address, or on the operator socket alone'),
   actors: z.int().min(1).max(8).default(3).describe('Longest chain of agents behind one token'),
   deadlineMs: z.int().min(100).max(60_000).default(5_000).describe('One exchange, from first byte read to answer'),
@@ -86,6 +111,8 @@ export const configJsonSchema = (): object => z.toJSONSchema(ConfigSchema, { io:
 function contradictions(config: Config): readonly string[] {
   const problems: string[] = [];
   const ids = config.issuers.map((i) => i.id);
+  const kinds = config.backends.map((b) => b.use);
+  for (const [index, kind] of kinds.entries()) if (kinds.indexOf(kind) !== index) problems.push(`backends.${index}.use: stands twice`);
   const urls = config.issuers.map((i) => i.issuer);
   for (const [index, id] of ids.entries()) if (ids.indexOf(id) !== index) problems.push(`issuers.${index}.id: stands twice`);
   for (const [index, url] of urls.entries()) {

@@ -79,6 +79,19 @@ export interface Tool {
   readonly recordable: readonly string[];
   /** Registered `arguments: hidden`: only the digest is ever sent. */
   readonly hidden: boolean;
+  /** What a back end may be asked for it, by kind; absent: an action token is all there is. */
+  readonly credentials: ReadonlyMap<CredentialKind, Registration>;
+}
+/** How a back end serves a tool (wire.md §6): path and role come from here alone, never from a request. */
+export interface Registration {
+  readonly kind: CredentialKind;
+  /** Who gets it: the tool server, unless this says `agent` by name. */
+  readonly deliver: 'tool-server' | 'agent';
+  /** What leases are counted, capped and swept by: the same role of the same back end has the same name. */
+  readonly where: string;
+  readonly cap: number; // outstanding at most under `where`
+  readonly ttlSeconds?: number;
+  readonly settings: unknown; // as the minter of this kind has read it; nobody else looks inside
 }
 /** Who holds the key on this connection. Without `jkt` no proof was shown: good for a base token only. */
 export interface Caller {
@@ -171,6 +184,19 @@ export interface Decision {
   readonly approval?: Demand;
   readonly claims: readonly Claim[];
 }
+/** What a minter may know of an action: never who was proved, or how. */
+export interface Job {
+  readonly kind: CredentialKind;
+  readonly server: Pick<ToolServer, 'id' | 'resource'>;
+  readonly call?: ToolCall; // absent: a base token
+  readonly registration?: Registration; // absent: signed here
+  readonly subject: string;
+  /** Who acts, outermost first. */
+  readonly actors: readonly string[];
+  readonly jkt?: string; // the key a token is bound to
+  /** What only the receiver can bring: a certificate request, a public key. */
+  readonly material?: JsonObject;
+}
 /** What is remembered of a grant: enough to sign it again, no argument, no token. */
 export interface Grant {
   readonly jti: string;
@@ -198,7 +224,7 @@ export interface Lease {
   readonly exp: EpochSeconds;
 }
 export interface Issued {
-  readonly asked: Asked;
+  readonly job: Job;
   readonly grant: Grant;
   readonly credential: Credential;
   /** Seconds left at the time of the answer. */
@@ -268,31 +294,3 @@ export interface Draft {
    */
   spend(once: string, until: EpochSeconds, otherwise: Reason, bound?: string): void;
 }
-
-/** How a client shows itself, on every endpoint that knows clients. */
-export interface Presented {
-  readonly htm: string;
-  readonly htu: string;
-  readonly clientId?: string;
-  readonly assertion?: string;
-  readonly proof?: string;
-}
-export interface ExchangeRequest extends Presented {
-  readonly grant: 'exchange' | 'client_credentials';
-  /** Idempotency-Key. */
-  readonly retry?: string;
-  readonly subjectToken?: string;
-  readonly subjectTokenType?: string;
-  readonly actorToken?: string;
-  readonly resource: string;
-  /** The text of `authorization_details`. */
-  readonly details?: string;
-  readonly scope?: string;
-  readonly kind: CredentialKind;
-  readonly deferred: boolean;
-}
-export interface DeferredRequest extends Presented {
-  readonly grant: 'deferred';
-  readonly code: string;
-}
-export type TokenRequest = ExchangeRequest | DeferredRequest;

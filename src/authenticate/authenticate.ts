@@ -1,6 +1,7 @@
 /** Who is asking, and on whose behalf? Knows tokens and keys; may not know policy, approvals or how anything is minted. */
 import type { Result } from '../errors.ts';
-import type { Agent, Asked, Bundle, Caller, Draft, ExchangeRequest, Person, Presented, ToolServer } from '../model.ts';
+import type { Agent, Asked, Bundle, Caller, Draft, Person, ToolServer } from '../model.ts';
+import type { ExchangeRequest, Presented } from '../request.ts';
 
 export interface Authenticator {
   /** Client assertion, then proof of possession (wire.md §3): spends both ids. A request without proof passes without `jkt`. */

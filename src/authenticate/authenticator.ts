@@ -1,7 +1,8 @@
 /** Proves a request claim by claim, in the order of wire.md §3. Knows tokens and keys; may not know policy, nor write anything but notes and marks. */
 import { type Result, refuse } from '../errors.ts';
-import type { Agent, Asked, Bundle, Caller, Draft, EpochSeconds, ExchangeRequest, Person, Retry, ToolServer } from '../model.ts';
+import type { Agent, Asked, Bundle, Caller, Draft, EpochSeconds, Person, Retry, ToolServer } from '../model.ts';
 import { nameOf } from '../model.ts';
+import type { ExchangeRequest } from '../request.ts';
 import { canonical, sha256 } from '../wire/digest.ts';
 import type { CheckProof } from '../wire/dpop.ts';
 import type { Json, JsonObject } from '../wire/json.ts';

@@ -1,5 +1,6 @@
 import { type Result, refuse } from '../errors.ts';
-import type { Agent, Bundle, Draft, Presented, ToolServer } from '../model.ts';
+import type { Agent, Bundle, Draft, ToolServer } from '../model.ts';
+import type { Presented } from '../request.ts';
 import { sha256 } from '../wire/digest.ts';
 import { type CheckProof, PROOF_WINDOW_SECONDS, type Proof } from '../wire/dpop.ts';
 import type { JsonObject } from '../wire/json.ts';

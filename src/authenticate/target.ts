@@ -1,5 +1,6 @@
 import { type Result, refuse } from '../errors.ts';
-import type { Action, Draft, ExchangeRequest, Tool, ToolServer } from '../model.ts';
+import type { Action, Draft, Tool, ToolServer } from '../model.ts';
+import type { ExchangeRequest } from '../request.ts';
 import { parseDetails } from '../wire/details.ts';
 import type { Json, JsonObject } from '../wire/json.ts';
 import { SCOPE_LIST } from '../wire/oauth.ts';

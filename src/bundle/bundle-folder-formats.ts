@@ -3,7 +3,7 @@ import { TOOL_NAME } from '../wire/details.ts';
 import type { JsonObject } from '../wire/json.ts';
 import { compileArguments } from './bundle-folder-arguments.ts';
 import { readYaml } from './bundle-folder-yaml.ts';
-import type { AgentsFile, Formats, IdentityEntry, ServerFile } from './formats.ts';
+import type { AgentsFile, CredentialEntry, Formats, IdentityEntry, ServerFile } from './formats.ts';
 
 const text = z.string().trim().min(1, 'must not be empty').max(1_000);
 /** `<issuer id>:<sub>`, as a minted token names a principal (wire.md §2). */
@@ -43,6 +43,15 @@ const resource = z.string().superRefine((uri, context) => {
         : undefined;
   if (flaw) context.addIssue({ code: 'custom', message: flaw });
 });
+/** Outstanding at most, where a registration does not say: thousands of leases take a Vault down. */
+const CAP = 100;
+const credential: z.ZodType<CredentialEntry> = z
+  .looseObject({
+    deliver: z.enum(['tool-server', 'agent']).default('tool-server'),
+    cap: z.int().min(1).max(100_000).default(CAP),
+    ttlSeconds: z.int().min(5).max(300).optional(),
+  })
+  .transform(({ deliver, cap, ttlSeconds, ...settings }) => ({ deliver, cap, ttlSeconds, settings: settings as JsonObject }));
 const serverFile: z.ZodType<ServerFile> = z.strictObject({
   id: z.string().regex(/^[a-z][a-z0-9_]{0,31}$/, 'must be lower-case letters, digits and underscores: it is a Cedar namespace'),
   name: text,
@@ -56,6 +65,7 @@ const serverFile: z.ZodType<ServerFile> = z.strictObject({
         input: json,
         recordable: z.array(z.string()).default([]),
         arguments: z.enum(['visible', 'hidden']).default('visible'),
+        credentials: z.record(z.string().regex(/^[a-z][a-z0-9-]{0,15}$/, 'must be the name of a kind'), credential).default({}),
       }),
     )
     .refine((tools) => Object.keys(tools).length > 0, 'must name at least one tool'),
@@ -64,7 +74,10 @@ const serverFile: z.ZodType<ServerFile> = z.strictObject({
 const AGENT_KEYS = 'people agents id name owner sponsor purpose review suspended identity jwks issuer subject limits maxTtlSeconds'.split(
   ' ',
 );
-const SERVER_KEYS = 'id name resource identity jwks issuer subject tools description input recordable arguments'.split(' ');
+const SERVER_KEYS =
+  'id name resource identity jwks issuer subject tools description input recordable arguments credentials deliver cap ttlSeconds'.split(
+    ' ',
+  );
 
 /** The bundle's languages: YAML 1.2 and JSON Schema 2020-12. */
 export const formats: Formats = {

@@ -2,7 +2,7 @@ import { type FSWatcher, watch } from 'node:fs';
 import { ConfigError, Unavailable } from '../errors.ts';
 import type { Bundle } from '../model.ts';
 import { no, ok, type Result } from '../wire/result.ts';
-import { type Bundles, type Engine, type Files, formatProblem, type Problem, type Report } from './bundle.ts';
+import { type Bundles, type Credentials, type Engine, type Files, formatProblem, type Problem, type Report } from './bundle.ts';
 import { readFolder } from './bundle-folder-files.ts';
 import { formats } from './bundle-folder-formats.ts';
 import { type CompiledBundle, compileBundle } from './compile.ts';
@@ -18,6 +18,8 @@ const QUIET_MS = 300;
 export async function folderBundles(options: {
   readonly folder: string;
   readonly engine: Engine;
+  /** Absent: tools register no back-end credentials. */
+  readonly credentials?: Credentials;
   readonly onReport?: (report: Report) => void;
   /** Waited for before another bundle comes into force: where it cannot be recorded, the old one stays. Not called for the first. */
   readonly enact?: (hash: string) => Promise<void>;
@@ -25,16 +27,19 @@ export async function folderBundles(options: {
   /** Without it the folder is read only when asked to. Default true. */
   readonly watch?: boolean;
 }): Promise<Bundles> {
-  const { folder, engine, onReport, enact, today } = options;
-  const first = await loadFolder(folder, engine, today?.());
+  const { folder, engine, onReport, enact, credentials } = options;
+  const said = (): Said => {
+    const today = options.today?.();
+    return { ...(today !== undefined && { today }), ...(credentials && { credentials }) };
+  };
+  const first = await loadFolder(folder, engine, said());
   if (!first.ok) throw new ConfigError(first.error.map(formatProblem));
   let bundle: Bundle | undefined = first.value.bundle;
   let report: Report = { ok: true, hash: bundle.hash, changed: true, problems: [], warnings: first.value.warnings };
   let running: Promise<Report> | undefined;
   let again = false;
 
-  const judge = (files: Files): Promise<Result<CompiledBundle, readonly Problem[]>> =>
-    compileBundle(files, engine, formats, withToday(today?.()));
+  const judge = (files: Files): Promise<Result<CompiledBundle, readonly Problem[]>> => compileBundle(files, engine, formats, said());
   const attempt = async (): Promise<Report> => {
     const { hash, warnings } = report;
     let loaded: Result<CompiledBundle | undefined, readonly Problem[]>;
@@ -100,12 +105,16 @@ export async function folderBundles(options: {
   };
 }
 
-/** The folder's bundle now. Errors: every problem, of the folder or, where that is whole, of its files. */
-export async function loadFolder(folder: string, engine: Engine, today?: string): Promise<Result<CompiledBundle, readonly Problem[]>> {
-  const files = await readFolder(folder);
-  return files.ok ? compileBundle(files.value, engine, formats, withToday(today)) : files;
+/** What the files do not say of themselves: the day (ISO date, for reviews that are due), and what back ends add to their language. */
+export interface Said {
+  readonly today?: string;
+  readonly credentials?: Credentials;
 }
-const withToday = (today: string | undefined): { readonly today?: string } => (today === undefined ? {} : { today });
+/** The folder's bundle now. Errors: every problem, of the folder or, where that is whole, of its files. */
+export async function loadFolder(folder: string, engine: Engine, said: Said = {}): Promise<Result<CompiledBundle, readonly Problem[]>> {
+  const files = await readFolder(folder);
+  return files.ok ? compileBundle(files.value, engine, formats, said) : files;
+}
 
 /** Calls once a change has been followed by quiet. A system that cannot watch is left to `reload`. */
 function watchQuietly(folder: string, changed: () => void): { close(): void } {

@@ -1,5 +1,7 @@
 /** What is in force: agents, servers, compiled policy; one immutable value, taken once per exchange. Knows files and shapes; may not know tokens or requests. */
-import type { Bundle, Policy, ToolServer } from '../model.ts';
+import type { Bundle, Policy, Registration, Tool, ToolServer } from '../model.ts';
+import type { JsonObject } from '../wire/json.ts';
+import type { CredentialKind } from '../wire/oauth.ts';
 import type { Result } from '../wire/result.ts';
 
 /** The bundle in force. `reload` swaps whole or not at all; an exchange takes `current` once. */
@@ -40,6 +42,21 @@ export interface Compiled {
   readonly warnings: readonly Problem[];
 }
 export type Engine = (sources: Sources) => Promise<Result<Compiled, readonly Problem[]>>;
+
+/**
+ * Reads what a tool registers for one kind of credential, but for what every kind has. Whatever a request could widen is refused here, so
+ * that it never comes into force. Errors: what is wrong, in words.
+ */
+export type ReadRegistration = (
+  settings: JsonObject,
+  of: { readonly server: string; readonly tool: Pick<Tool, 'name' | 'schema' | 'hidden'> },
+) => Result<Pick<Registration, 'where' | 'settings'>, readonly string[]>;
+/** What back ends add to the bundle's language. */
+export interface Credentials {
+  readonly readers: ReadonlyMap<CredentialKind, ReadRegistration>;
+  /** Audiences of our own logins to back ends: no tool server may have one as its resource (wire.md §6). */
+  readonly reserved: ReadonlySet<string>;
+}
 
 /** `file:line: text (hint)`, as compilers print it. */
 export const formatProblem = ({ file, line, text, hint }: Problem): string =>

@@ -4,7 +4,7 @@
  */
 import type { Agent, Bundle, ToolServer } from '../model.ts';
 import { no, ok, type Result } from '../wire/result.ts';
-import type { Engine, Files, Problem } from './bundle.ts';
+import type { Credentials, Engine, Files, Problem } from './bundle.ts';
 import { compileIdentity, pair } from './compile-identity.ts';
 import { compileServers, SERVER_FILE } from './compile-servers.ts';
 import { type Formats, type Path, problemAt } from './formats.ts';
@@ -16,6 +16,7 @@ export interface CompiledBundle {
   readonly warnings: readonly Problem[];
 }
 
+const NO_CREDENTIALS: Credentials = { readers: new Map(), reserved: new Set() };
 const SCHEMA = 'schema.cedarschema';
 const AGENTS = 'agents.yaml';
 
@@ -24,7 +25,7 @@ export async function compileBundle(
   files: Files,
   engine: Engine,
   formats: Formats,
-  options: { readonly today?: string } = {},
+  options: { readonly today?: string; readonly credentials?: Credentials } = {},
 ): Promise<Result<CompiledBundle, readonly Problem[]>> {
   const problems: Problem[] = [];
   const warnings: Problem[] = [];
@@ -36,7 +37,7 @@ export async function compileBundle(
       hint: `${SCHEMA}, ${AGENTS}, servers/<id>.yaml, *.cedar, tests/*.yaml`,
     });
   }
-  const servers = await compileServers(files, formats, problems, warnings);
+  const servers = await compileServers(files, formats, options.credentials ?? NO_CREDENTIALS, problems, warnings);
   const complete = problems.length === 0;
   const agents = compileAgents(files, formats, options.today, servers, problems, warnings);
 

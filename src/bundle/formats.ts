@@ -25,6 +25,13 @@ export interface AgentsFile {
     readonly limits: { readonly maxTtlSeconds?: number | undefined };
   }[];
 }
+/** What every kind has; the rest is its reader's. */
+export interface CredentialEntry {
+  readonly deliver: 'tool-server' | 'agent';
+  readonly cap: number;
+  readonly ttlSeconds?: number | undefined;
+  readonly settings: JsonObject;
+}
 export interface ServerFile {
   readonly id: string;
   readonly name: string;
@@ -38,6 +45,7 @@ export interface ServerFile {
         readonly input: JsonObject;
         readonly recordable: readonly string[];
         readonly arguments: 'visible' | 'hidden';
+        readonly credentials: Readonly<Record<string, CredentialEntry>>;
       }
     >
   >;

@@ -28,20 +28,29 @@ export function metadata(issuer: string): Record<string, unknown> {
   };
 }
 
-export function metadataEndpoints(server: FastifyInstance, parts: { readonly issuer: string; readonly signer: Signer }): void {
+/** What back ends read of the issuer of our logins (OpenID Connect Discovery §3). It authenticates nobody: those members are for parsers that want them. */
+export const loginMetadata = (issuer: string, algs: readonly string[]): Record<string, unknown> => ({
+  issuer,
+  jwks_uri: `${issuer}/jwks`,
+  authorization_endpoint: `${issuer}/authorize`,
+  response_types_supported: ['id_token'],
+  subject_types_supported: ['public'],
+  id_token_signing_alg_values_supported: algs,
+  claims_supported: ['iss', 'sub', 'aud', 'iat', 'nbf', 'exp', 'jti'],
+});
+
+export function metadataEndpoints(
+  server: FastifyInstance,
+  parts: { readonly issuer: string; readonly signer: Signer; readonly logins?: Signer },
+): void {
   const document = metadata(parts.issuer);
   // RFC 8414 §3.1: an issuer with a path has it after the well-known name.
   const path = new URL(parts.issuer).pathname;
   server.get(`/.well-known/oauth-authorization-server${path === '/' ? '' : path}`, { schema: metadataDocs }, async (_, reply) =>
     reply.header('cache-control', 'public, max-age=300').send(document),
   );
-  server.get('/jwks', { schema: jwksDocs }, async (request, reply) => {
-    const { body, etag, maxAgeSeconds } = parts.signer.published();
-    reply.header('etag', etag).header('cache-control', `public, max-age=${maxAgeSeconds}`);
-    return isKnown(request.headers['if-none-match'], etag)
-      ? reply.code(304).send()
-      : reply.type('application/jwk-set+json').send(JSON.stringify(body));
-  });
+  keySet(server, '/jwks', parts.signer);
+  if (parts.logins) loginEndpoints(server, parts.issuer, parts.logins);
   server.get('/rar', { schema: rarDocs }, async (_, reply) =>
     reply.header('cache-control', 'public, max-age=300').send({ [DETAILS_TYPE]: detailsSchema }),
   );
@@ -50,6 +59,23 @@ export function metadataEndpoints(server: FastifyInstance, parts: { readonly iss
       .code(400)
       .send({ error: 'unsupported_response_type', error_description: 'There is no authorization code here: exchange a token at /token.' }),
   );
+}
+
+function keySet(server: FastifyInstance, path: string, signer: Signer): void {
+  server.get(path, { schema: jwksDocs }, async (request, reply) => {
+    const { body, etag, maxAgeSeconds } = signer.published();
+    reply.header('etag', etag).header('cache-control', `public, max-age=${maxAgeSeconds}`);
+    return isKnown(request.headers['if-none-match'], etag)
+      ? reply.code(304).send()
+      : reply.type('application/jwk-set+json').send(JSON.stringify(body));
+  });
+}
+function loginEndpoints(server: FastifyInstance, issuer: string, signer: Signer): void {
+  const document = loginMetadata(`${issuer}/backends`, ['ES256', 'RS256']);
+  server.get('/backends/.well-known/openid-configuration', { schema: metadataDocs }, async (_, reply) =>
+    reply.header('cache-control', 'public, max-age=300').send(document),
+  );
+  keySet(server, '/backends/jwks', signer);
 }
 
 /** RFC 9110 §13.1.2: a list, compared weakly, since a proxy on the way may have marked ours as weak. */

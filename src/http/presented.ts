@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { type Result, refuse } from '../errors.ts';
-import type { Presented } from '../model.ts';
+import type { Presented } from '../request.ts';
 import { ASSERTION_JWT_BEARER } from '../wire/oauth.ts';
 import { ok } from '../wire/result.ts';
 

@@ -23,8 +23,12 @@ declare module 'fastify' {
 export interface ServerParts {
   readonly issuer: string;
   readonly exchange: Exchange;
+  /** What may be asked for beside tokens: `aws`, `vault`. */
+  readonly kinds: ReadonlySet<string>;
   readonly settle: Settle;
   readonly signer: Signer;
+  /** Keys of our logins to back ends, where there are any. */
+  readonly logins?: Signer;
   readonly nonce: () => string | undefined;
   readonly health: Health;
   /** Present: /metrics answers on this address. */

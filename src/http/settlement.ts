@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { FastifyInstance } from 'fastify';
 import { type Result, refuse } from '../errors.ts';
-import type { Presented } from '../model.ts';
+import type { Presented } from '../request.ts';
 import type { Settle } from '../settle.ts';
 import { ok } from '../wire/result.ts';
 import { noStore, refusal } from './answer.ts';

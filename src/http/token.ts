@@ -2,19 +2,12 @@ import type { IncomingMessage } from 'node:http';
 import type { FastifyInstance } from 'fastify';
 import type { Exchange } from '../broker.ts';
 import { type Result, refuse } from '../errors.ts';
-import type { Issued, TokenRequest } from '../model.ts';
+import type { Issued } from '../model.ts';
+import type { TokenRequest } from '../request.ts';
 import { COMPLETION_DEFERRED, GRANT_DEFERRED, PARAM_COMPLETION_MODE, PARAM_DEFERRAL_CODE } from '../wire/deferred.ts';
 import { formatDetails } from '../wire/details.ts';
 import type { JsonObject } from '../wire/json.ts';
-import {
-  CREDENTIAL_AWS,
-  CREDENTIAL_VAULT,
-  type CredentialKind,
-  GRANT_CLIENT,
-  GRANT_EXCHANGE,
-  TYPE_ACCESS_TOKEN,
-  TYPE_JWT,
-} from '../wire/oauth.ts';
+import { CREDENTIAL_PREFIX, type CredentialKind, GRANT_CLIENT, GRANT_EXCHANGE, TYPE_ACCESS_TOKEN, TYPE_JWT } from '../wire/oauth.ts';
 import { ok } from '../wire/result.ts';
 import { noStore, refusal } from './answer.ts';
 import { FORM, tokenDocs } from './documents.ts';
@@ -24,11 +17,16 @@ import { presented } from './presented.ts';
 /** POST /token: RFC 8693 exchange, client_credentials and the deferred grant (wire.md §3). */
 export function tokenEndpoint(
   server: FastifyInstance,
-  parts: { readonly issuer: string; readonly exchange: Exchange; readonly nonce: () => string | undefined },
+  parts: {
+    readonly issuer: string;
+    readonly exchange: Exchange;
+    readonly kinds: ReadonlySet<string>;
+    readonly nonce: () => string | undefined;
+  },
 ): void {
   const htu = `${parts.issuer}/token`;
   server.post('/token', { schema: tokenDocs, config: { body: FORM } }, async (request, reply) => {
-    const outcome = await parts.exchange(readToken(request.raw, request.body, htu));
+    const outcome = await parts.exchange(readToken(request.raw, request.body, htu, parts.kinds));
     const nonce = parts.nonce();
     if (nonce !== undefined) reply.header('dpop-nonce', nonce);
     return outcome.ok ? noStore(reply).send(granted(outcome.value)) : refusal(reply, outcome.error);
@@ -36,7 +34,7 @@ export function tokenEndpoint(
 }
 
 /** A malformed request is an entry too: it goes through the broker as such. */
-function readToken(raw: IncomingMessage, body: unknown, htu: string): Result<TokenRequest> {
+function readToken(raw: IncomingMessage, body: unknown, htu: string, kinds: ReadonlySet<string>): Result<TokenRequest> {
   const form = parseForm(body);
   if (!form.ok) return form;
   const shown = presented(raw, form.value, htu);
@@ -54,7 +52,7 @@ function readToken(raw: IncomingMessage, body: unknown, htu: string): Result<Tok
       : ok({ ...shown.value, grant: 'deferred', code });
   }
   if (grantType !== GRANT_EXCHANGE && grantType !== GRANT_CLIENT) return refuse('grant_unsupported');
-  const kind = kindOf(get('requested_token_type'));
+  const kind = kindOf(get('requested_token_type'), kinds);
   if (!kind) return refuse('type_unsupported', { detail: 'requested_token_type' });
   const resource = get('resource');
   if (resource === undefined) return refuse('request_malformed', { detail: 'resource' });
@@ -81,10 +79,10 @@ function readToken(raw: IncomingMessage, body: unknown, htu: string): Result<Tok
   });
 }
 
-function kindOf(type: string | undefined): CredentialKind | undefined {
+function kindOf(type: string | undefined, kinds: ReadonlySet<string>): CredentialKind | undefined {
   if (type === undefined || type === TYPE_ACCESS_TOKEN) return 'jwt';
-  if (type === CREDENTIAL_AWS) return 'aws';
-  return type === CREDENTIAL_VAULT ? 'vault' : undefined;
+  const kind = type.startsWith(CREDENTIAL_PREFIX) ? type.slice(CREDENTIAL_PREFIX.length) : '';
+  return kinds.has(kind) ? kind : undefined;
 }
 /** A quoted string or a bare one of visible ASCII, at most 255. */
 function idempotencyKey(header: string | readonly string[] | undefined): Result<string | undefined> {
@@ -94,14 +92,14 @@ function idempotencyKey(header: string | readonly string[] | undefined): Result<
 }
 
 /** wire.md §3.1. */
-function granted({ asked, grant, credential, expiresIn }: Issued): JsonObject {
+function granted({ job, grant, credential, expiresIn }: Issued): JsonObject {
   const jwt = credential.kind === 'jwt';
   return {
     access_token: credential.token,
-    issued_token_type: jwt ? TYPE_ACCESS_TOKEN : `urn:countersign:credential:${credential.kind}`,
-    token_type: jwt ? (asked.jkt === undefined ? 'Bearer' : 'DPoP') : 'N_A',
+    issued_token_type: jwt ? TYPE_ACCESS_TOKEN : `${CREDENTIAL_PREFIX}${credential.kind}`,
+    token_type: jwt ? (job.jkt === undefined ? 'Bearer' : 'DPoP') : 'N_A',
     expires_in: expiresIn,
     scope: grant.scope,
-    ...(asked.action.kind === 'call' && { authorization_details: formatDetails(asked.action.call) }),
+    ...(job.call && { authorization_details: formatDetails(job.call) }),
   };
 }

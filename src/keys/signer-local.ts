@@ -10,7 +10,6 @@ import type { Secret } from './secret.ts';
 import type { RingKeeper, Signer } from './signer.ts';
 
 const PREFIX = 'keys/';
-const KEY = `${PREFIX}tokens`;
 const KID_BYTES = 12;
 const generate = promisify(generateKeyPair);
 
@@ -18,6 +17,8 @@ export interface LocalSigner extends Signer, RingKeeper {
   close(): void;
 }
 export interface LocalSignerOptions {
+  /** Which ring: action tokens and logins to back ends never share a key (RFC 8725 §3.12). */
+  readonly ring: 'tokens' | 'backends';
   readonly store: Store;
   readonly secret: Secret;
   /** What to sign with; the first is the default. */
@@ -42,6 +43,9 @@ interface Loaded {
  */
 export async function localSigner(options: LocalSignerOptions): Promise<LocalSigner> {
   const { store, secret, algs, timing, world } = options;
+  const ringKey = `${PREFIX}${options.ring}`;
+  /** A private key opens under its own name alone: two of them cannot change places. */
+  const nameOf = (kid: string): string => `${ringKey}/${kid}`;
   const freshMs = timing.skewSeconds * 500;
   const beatMs = Math.max(freshMs, 500);
   const closed = new AbortController();
@@ -53,11 +57,11 @@ export async function localSigner(options: LocalSignerOptions): Promise<LocalSig
   let queue: Promise<void> = Promise.resolve();
 
   async function look(): Promise<Found | undefined> {
-    const { found } = await store.look([KEY]);
+    const { found } = await store.look([ringKey]);
     return found[0];
   }
   function opened(found: Found): Ring {
-    return secret.open(KEY, found.value) as unknown as Ring;
+    return secret.open(ringKey, found.value) as unknown as Ring;
   }
   /** One after the other: what lands is never older than what is known, or the store has gone back in time. */
   function load(): Promise<void> {
@@ -123,7 +127,7 @@ export async function localSigner(options: LocalSignerOptions): Promise<LocalSig
   async function follow(): Promise<void> {
     while (!closed.signal.aborted) {
       try {
-        for await (const key of store.follow(PREFIX, closed.signal)) if (key === KEY) await load();
+        for await (const key of store.follow(PREFIX, closed.signal)) if (key === ringKey) await load();
       } catch {
         // The store is away; `beat` goes on asking, and this begins again.
       }
@@ -206,18 +210,15 @@ export async function localSigner(options: LocalSignerOptions): Promise<LocalSig
       return { id: `key_${kid}`, kid, alg, publicJwk, sealed };
     },
     keep: (ring, version) => ({
-      key: KEY,
+      key: ringKey,
       version,
-      value: secret.seal(KEY, ring as unknown as Json),
+      value: secret.seal(ringKey, ring as unknown as Json),
       else: 'state_conflict',
     }),
     refresh: load,
     close: () => closed.abort(),
   };
 }
-
-/** A private key opens under its own name alone: two of them cannot change places. */
-const nameOf = (kid: string): string => `${KEY}/${kid}`;
 
 /** A strong validator (RFC 9110 §8.8.1): the hash of the very bytes. */
 function print(ring: Ring): { readonly body: JsonObject; readonly etag: string } {

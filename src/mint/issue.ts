@@ -1,5 +1,5 @@
 import { type Result, refuse } from '../errors.ts';
-import type { Asked, Claim, Credential, Draft, EpochSeconds, Grant, Issued, Lease } from '../model.ts';
+import type { Claim, Credential, Draft, EpochSeconds, Grant, Issued, Job, Lease } from '../model.ts';
 import { ok } from '../wire/result.ts';
 import type { Minter } from './minter.ts';
 
@@ -18,20 +18,20 @@ export interface Lent {
  */
 export async function issue(
   minter: Minter,
-  asked: Asked,
+  job: Job,
   grant: Grant,
   claims: readonly Claim[],
   draft: Draft,
   { commit, now }: Lent,
 ): Promise<Result<Issued>> {
-  const order = minter.prepare(asked, grant);
+  const order = minter.prepare(job, grant);
   if (!order.ok) return order;
   const { lease, run } = order.value;
   draft.note({ txn: grant.txn, jti: grant.jti, exp: grant.exp });
   if (draft.late) return refuse('deadline');
   if (!lease) {
     const [minted, credential] = await Promise.all([commit(draft, 'minted', claims), run(draft)]);
-    return minted.ok ? answer(asked, grant, credential, draft, now()) : minted;
+    return minted.ok ? answer(job, grant, credential, draft, now()) : minted;
   }
 
   const intent = await commit(draft, 'intent', [...claims, ...opening(lease)]);
@@ -40,7 +40,7 @@ export async function issue(
   const held = credential.lease ?? lease;
   try {
     const minted = await commit(draft, 'minted', [outstanding(held)]);
-    if (minted.ok) return answer(asked, grant, credential, draft, now());
+    if (minted.ok) return answer(job, grant, credential, draft, now());
     await minter.revoke(held, draft);
     return minted;
   } catch (fault) {
@@ -50,8 +50,8 @@ export async function issue(
 }
 
 /** Past its deadline nothing is answered, though it is recorded: the client asks again under its Idempotency-Key. */
-const answer = (asked: Asked, grant: Grant, credential: Credential, draft: Draft, now: EpochSeconds): Result<Issued> =>
-  draft.signal.aborted ? refuse('deadline') : ok({ asked, grant, credential, expiresIn: Math.max(0, credential.effectiveExpiry - now) });
+const answer = (job: Job, grant: Grant, credential: Credential, draft: Draft, now: EpochSeconds): Result<Issued> =>
+  draft.signal.aborted ? refuse('deadline') : ok({ job, grant, credential, expiresIn: Math.max(0, credential.effectiveExpiry - now) });
 
 const opening = (lease: Lease & { readonly cap: number }): readonly Claim[] => [
   {

@@ -7,7 +7,7 @@ import type { Minter } from './minter.ts';
 export function jwtMinter(options: { readonly signer: Signer }): Minter {
   return {
     kind: 'jwt',
-    prepare: (_asked, grant) =>
+    prepare: (_job, grant) =>
       ok({
         run: async ({ turn }) => ({
           kind: 'jwt',

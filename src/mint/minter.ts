@@ -1,6 +1,6 @@
 /** Makes the credential. Knows the grant; may not know who was proved or why it was allowed. */
 import type { Result } from '../errors.ts';
-import type { Asked, Credential, Grant, Lease } from '../model.ts';
+import type { Credential, Grant, Job, Lease } from '../model.ts';
 import type { Waiting } from '../wire/jws.ts';
 import type { CredentialKind } from '../wire/oauth.ts';
 
@@ -8,7 +8,7 @@ import type { CredentialKind } from '../wire/oauth.ts';
 export interface Minter {
   readonly kind: CredentialKind;
   /** Renders the request and nothing else: everything that can be refused is refused here, before any intent. */
-  prepare(asked: Asked, grant: Grant): Result<Order>;
+  prepare(job: Job, grant: Grant): Result<Order>;
   /** Idempotent. A lease without a handle is one whose mint never answered: end whatever it may have made. */
   revoke(lease: Lease, waiting: Waiting): Promise<Ending>;
   describe(waiting: Waiting): Promise<Health>;

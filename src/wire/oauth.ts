@@ -12,9 +12,9 @@ export const TYPE_ID_JAG = 'urn:ietf:params:oauth:token-type:id-jag'; // draft-i
 export const TYPE_JWT = 'urn:ietf:params:oauth:token-type:jwt';
 
 // What can be asked for (wire.md §3)
-export const CREDENTIAL_AWS = 'urn:countersign:credential:aws';
-export const CREDENTIAL_VAULT = 'urn:countersign:credential:vault';
-export type CredentialKind = 'jwt' | 'aws' | 'vault';
+export const CREDENTIAL_PREFIX = 'urn:countersign:credential:';
+/** `jwt` is signed here; every other kind is a back end's, named by the end of its URN (wire.md §6). */
+export type CredentialKind = 'jwt' | 'aws' | 'vault' | (string & {});
 
 // One action (RFC 9396 §2, wire.md §3)
 export const DETAILS_TYPE = 'urn:countersign:tool-call:v1';

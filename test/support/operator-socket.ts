@@ -31,7 +31,7 @@ export async function operatorSocket(timing: LocalSigner['timing']): Promise<Ope
   const world = testWorld();
   const store = memoryStore({ now: world.now });
   const secret = openSecret({ value: Buffer.alloc(32, 7).toString('base64url') });
-  const signer = await localSigner({ store, secret, algs: ['ES256'], timing, world });
+  const signer = await localSigner({ ring: 'tokens', store, secret, algs: ['ES256'], timing, world });
   const record = createRecord({ store, world, deadlineMs: 5000, readers: [], onFault: () => undefined });
   const keys = createKeys({ keeper: signer, record, world });
   await keys.begin();

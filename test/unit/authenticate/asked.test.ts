@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import type { ExchangeRequest } from '../../../src/model.ts';
+import type { ExchangeRequest } from '../../../src/request.ts';
 import { digest, EMPTY_DIGEST, sha256 } from '../../../src/wire/digest.ts';
 import { TYPE_JWT } from '../../../src/wire/oauth.ts';
 import {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { nonces } from '../../../src/authenticate/nonce.ts';
 import { toWire } from '../../../src/errors.ts';
-import type { Presented } from '../../../src/model.ts';
+import type { Presented } from '../../../src/request.ts';
 import { sha256 } from '../../../src/wire/digest.ts';
 import { sign } from '../../support/idp.ts';
 import {

@@ -6,7 +6,8 @@ import { createAuthenticator } from '../../../src/authenticate/authenticator.ts'
 import { oidcIssuer } from '../../../src/authenticate/issuer-oidc.ts';
 import { nonces } from '../../../src/authenticate/nonce.ts';
 import type { Reason } from '../../../src/errors.ts';
-import type { Agent, Bundle, Caller, Draft, ExchangeRequest, Facts, Identity, Presented, Tool, ToolServer } from '../../../src/model.ts';
+import type { Agent, Bundle, Caller, Draft, Facts, Identity, Tool, ToolServer } from '../../../src/model.ts';
+import type { ExchangeRequest, Presented } from '../../../src/request.ts';
 import { canonical } from '../../../src/wire/digest.ts';
 import { proofChecker } from '../../../src/wire/dpop.ts';
 import type { JsonObject } from '../../../src/wire/json.ts';
@@ -96,6 +97,7 @@ const tool = (name: string, more: Partial<Tool> = {}): Tool => ({
   fill: (args) => args,
   recordable: ['amount_minor', 'absent'],
   hidden: false,
+  credentials: new Map(),
   ...more,
 });
 const server = (id: string, resource: string, identity?: Identity): ToolServer => ({

@@ -30,7 +30,7 @@ function bench(algs: readonly [Alg, ...Alg[]] = ['ES256']): Bench {
     world,
     store,
     signer: async () => {
-      const signer = await localSigner({ store, secret, algs, timing, world });
+      const signer = await localSigner({ ring: 'tokens', store, secret, algs, timing, world });
       open.push(signer);
       return signer;
     },
@@ -140,6 +140,7 @@ test('a broker that is not told asks before it signs with what may be old', asyn
   const room = await started();
   const deaf = { ...room.store, follow: async function* () {} };
   const other = await localSigner({
+    ring: 'tokens',
     store: deaf,
     secret,
     algs: ['ES256'],
@@ -225,11 +226,11 @@ test('another key file than the ring was sealed with is told at start', async ()
   const { store, world } = await started();
   const other = openSecret({ value: Buffer.alloc(32, 8).toString('base64url') });
   await assert.rejects(
-    localSigner({ store, secret: other, algs: ['ES256'], timing, world }),
+    localSigner({ ring: 'tokens', store, secret: other, algs: ['ES256'], timing, world }),
     (fault) => fault instanceof ConfigError && /put back the secret/.test(fault.message),
   );
   store.break('unreachable');
-  await assert.rejects(localSigner({ store, secret, algs: ['ES256'], timing, world }), StoreFault);
+  await assert.rejects(localSigner({ ring: 'tokens', store, secret, algs: ['ES256'], timing, world }), StoreFault);
 });
 
 const edit = (store: MemoryStore, change: (kept: { version: number; value: Json }) => { version: number; value: Json }): void => {

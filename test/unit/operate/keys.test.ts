@@ -24,7 +24,7 @@ interface Broker {
   readonly faults: unknown[];
 }
 async function broker(store: MemoryStore, world: TestWorld): Promise<Broker> {
-  const signer = await localSigner({ store, secret, algs: ['ES256', 'RS256'], timing, world });
+  const signer = await localSigner({ ring: 'tokens', store, secret, algs: ['ES256', 'RS256'], timing, world });
   open.push(signer);
   const faults: unknown[] = [];
   const record = createRecord({ store, world, deadlineMs: 5000, readers: [], onFault: (fault) => faults.push(fault) });
