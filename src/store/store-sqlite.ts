@@ -4,8 +4,8 @@
  * it is durable. Knows no more of what it keeps than the port says.
  */
 
+import { createFollowers } from './follow.ts';
 import { type Batch, type Claim, type Store, StoreFault } from './store.ts';
-import { createFollowers } from './store-sqlite-follow.ts';
 import { type Line, memoryLine, threadLine } from './store-sqlite-line.ts';
 import { checkPlace, lock, openForReading, refusalOf } from './store-sqlite-open.ts';
 import { HOLDS, LATE, type Landed, type Packed, pack } from './store-sqlite-pack.ts';

@@ -1,8 +1,8 @@
 /** A store with behaviour and no disk: everything the port promises, one process long. It passes the contract suite. */
 import { GENESIS, link } from '../../src/store/chain.ts';
+import { createFollowers } from '../../src/store/follow.ts';
+import { type PackedKey, type PackedSum, pack } from '../../src/store/pack.ts';
 import { type Batch, type Store, type Stored, StoreFault } from '../../src/store/store.ts';
-import { createFollowers } from '../../src/store/store-sqlite-follow.ts';
-import { type PackedKey, type PackedSum, pack } from '../../src/store/store-sqlite-pack.ts';
 import { lastSecond } from '../../src/store/window.ts';
 import { canonical } from '../../src/wire/digest.ts';
 import type { Json } from '../../src/wire/json.ts';

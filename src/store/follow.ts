@@ -1,4 +1,4 @@
-/** Tells followers which keys changed. One process has the file, so an emitter in it knows of every change. */
+/** Tells this process's followers which keys changed. How the news comes is the back end's matter. */
 export interface Followers {
   follow(prefix: string, signal: AbortSignal): AsyncIterable<string>;
   tell(keys: Iterable<string>): void;
