@@ -34,6 +34,8 @@ export interface Launch {
   readonly env?: Readonly<Record<string, string>>;
   /** How it ends by itself; SIGTERM. */
   readonly ending?: NodeJS.Signals;
+  /** How it ends without a last word; SIGKILL. */
+  readonly killing?: NodeJS.Signals;
   readonly account?: { readonly uid: number; readonly gid: number };
   /** Whether it answers; a throw is a not yet. */
   readonly ready: () => Promise<boolean>;
@@ -90,7 +92,7 @@ export function newFolder(name: string): Folder {
 
 /** Resolves when it answers. Errors: it ended, or did not answer in time; with the last it said. The folder is removed then. */
 export async function launch(what: Launch): Promise<Service> {
-  const { folder, ending = 'SIGTERM' } = what;
+  const { folder, ending = 'SIGTERM', killing = 'SIGKILL' } = what;
   const log = join(folder.path, `${basename(what.program)}.log`);
   const said = (): string => (existsSync(log) ? readFileSync(log, 'utf8') : '');
   let child: ChildProcess | undefined;
@@ -112,7 +114,7 @@ export async function launch(what: Launch): Promise<Service> {
       const [fault] = await once(begun, 'error').catch((fault: unknown) => [fault]);
       throw fault;
     }
-    folder.watch(pid, ending);
+    folder.watch(pid, killing);
     begun.once('exit', () => folder.forget(pid));
     // A test that forgets to stop it ends all the same, and the folder's keeper does the rest.
     begun.unref();
@@ -138,7 +140,7 @@ export async function launch(what: Launch): Promise<Service> {
     log: said,
     pause: () => void child?.kill('SIGSTOP'),
     resume: () => void child?.kill('SIGCONT'),
-    kill: () => end('SIGKILL'),
+    kill: () => end(killing),
     async restart() {
       await end(ending);
       await start();
