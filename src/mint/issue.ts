@@ -30,13 +30,16 @@ export async function issue(
   draft.note({ txn: grant.txn, jti: grant.jti, exp: grant.exp });
   if (draft.late) return refuse('deadline');
   if (!lease) {
-    const [minted, credential] = await Promise.all([commit(draft, 'minted', claims), run(draft)]);
-    return minted.ok ? answer(job, grant, credential, draft, now()) : minted;
+    const [minted, made] = await Promise.all([commit(draft, 'minted', claims), run(draft)]);
+    if (!minted.ok) return minted;
+    return made.ok ? answer(job, grant, made.value, draft, now()) : made;
   }
 
   const intent = await commit(draft, 'intent', [...claims, ...opening(lease)]);
   if (!intent.ok) return intent;
-  const credential = await run(draft);
+  const made = await run(draft);
+  if (!made.ok) return made;
+  const credential = made.value;
   const held = credential.lease ?? lease;
   try {
     const minted = await commit(draft, 'minted', [outstanding(held)]);

@@ -9,13 +9,14 @@ export function jwtMinter(options: { readonly signer: Signer }): Minter {
     kind: 'jwt',
     prepare: (_job, grant) =>
       ok({
-        run: async ({ turn }) => ({
-          kind: 'jwt',
-          token: await (turn
-            ? turn('sign', () => options.signer.sign({ typ: TYP_ACCESS_TOKEN }, grant.claims))
-            : options.signer.sign({ typ: TYP_ACCESS_TOKEN }, grant.claims)),
-          effectiveExpiry: grant.exp,
-        }),
+        run: async ({ turn }) =>
+          ok({
+            kind: 'jwt',
+            token: await (turn
+              ? turn('sign', () => options.signer.sign({ typ: TYP_ACCESS_TOKEN }, grant.claims))
+              : options.signer.sign({ typ: TYP_ACCESS_TOKEN }, grant.claims)),
+            effectiveExpiry: grant.exp,
+          }),
       }),
     // A token that is out cannot be called back: introspection says no, everything else waits for its end.
     revoke: async (lease) => ({ end: 'dies', at: lease.exp }),

@@ -16,7 +16,8 @@ export interface Minter {
 export interface Order {
   /** Present if and only if running leaves the process: it is recorded, under its cap, before `run`. */
   readonly lease?: Lease & { readonly cap: number };
-  run(waiting: Waiting): Promise<Credential>;
+  /** Errors: the back end says no, and nothing was made (`mint_refused`, `mint_backpressure`). Throws where it cannot know that: Unavailable(kind). */
+  run(waiting: Waiting): Promise<Result<Credential>>;
 }
 export type Ending = { readonly end: 'revoked' } | { readonly end: 'dies'; readonly at: number } | { readonly end: 'unknown' };
 export interface Health {
