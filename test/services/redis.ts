@@ -25,7 +25,7 @@ export interface Redis extends Service {
   readonly password: string;
   /** `redis://default:password@host:port` */
   readonly url: string;
-  /** One command by redis-cli, and its answer as JSON. Errors: it answers with an error, or not within 5 s. */
+  /** One command by redis-cli, and its answer; the likes of INFO as text. Errors: it answers with an error, or not within 5 s. */
   cli(...command: readonly string[]): Promise<unknown>;
   /** Killed, and started with nothing of what it held. */
   restartEmpty(): Promise<void>;
@@ -80,6 +80,14 @@ export function redisCli({ host, port, password }: { host: string; port: number;
   return async (...command) => {
     const args = ['-h', host, '-p', String(port), '--json', '-e', ...command];
     const env = password === undefined ? {} : { REDISCLI_AUTH: password };
-    return JSON.parse(await output(pathOf('redis', 'redis-cli'), args, { env, seconds: 5 })) as unknown;
+    return parse(await output(pathOf('redis', 'redis-cli'), args, { env, seconds: 5 }));
   };
+}
+/** The likes of INFO come as they are, the rest as JSON. */
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return text;
+  }
 }
