@@ -49,11 +49,16 @@ export function fromBody(body: JsonObject): Entry {
 
 /**
  * Ids of one story share a root: an exchange `exc_R` that grants makes `txn_R` and `tok_R`, so one index term finds the entry by any of
- * them. Roots begin with the time, so that the index grows at its end.
+ * them. Roots begin with the time, to a fraction of a millisecond, so that the index grows at its end: where a thousand of one second
+ * stood in any order, each transaction would write again every page of that second.
  */
 export const rootOf = (id: string): string => id.slice(id.indexOf('_') + 1);
-export const newRoot = (now: number, random: Uint8Array): string => now.toString(16).padStart(8, '0') + Buffer.from(random).toString('hex');
-export const ROOT_BYTES = 12;
+/** `now`: epoch seconds with their fraction, of which a 65,536th is kept. */
+export const newRoot = (now: number, random: Uint8Array): string =>
+  Math.floor(now * 65_536)
+    .toString(16)
+    .padStart(12, '0') + Buffer.from(random).toString('hex');
+export const ROOT_BYTES = 10;
 export const termOf = (id: string): string => `id/${rootOf(id)}`;
 
 export function termsOf(facts: Facts & { readonly exchange: Id<'exc'> }): readonly string[] {

@@ -43,6 +43,7 @@ export function createRecord(options: RecordOptions): Recorder {
   const works = new WeakMap<Draft, Work>();
   const seconds = options.deadlineMs / 1000;
   let good = { at: 0, elapsed: world.elapsed() };
+  let second = good;
 
   /** The time to write down: the wall clock, or while that is in doubt what the monotonic clock makes of the last good reading. */
   function time(): number {
@@ -52,6 +53,12 @@ export function createRecord(options: RecordOptions): Recorder {
     } catch {
       return Math.floor(good.at + (world.elapsed() - good.elapsed) / 1000);
     }
+  }
+  /** How far into its second, by the monotonic clock, since the first draft of it. */
+  function fraction(now: number): number {
+    const elapsed = world.elapsed();
+    if (now !== second.at) second = { at: now, elapsed };
+    return Math.min(0.9999, (elapsed - second.elapsed) / 1000);
   }
   const workOf = (draft: Draft): Work => works.get(draft) ?? { began: world.elapsed(), marks: [] };
 
@@ -77,7 +84,7 @@ export function createRecord(options: RecordOptions): Recorder {
       const facts: Facts = { request };
       const work: Work = { began: world.elapsed(), marks: [] };
       const draft: Draft = {
-        id: `exc_${newRoot(now, world.random(ROOT_BYTES))}`,
+        id: `exc_${newRoot(now + fraction(now), world.random(ROOT_BYTES))}`,
         now,
         // Made when somebody waits for something: most exchanges wait for nothing but the store.
         get signal() {

@@ -34,7 +34,8 @@ const RATE = 1_500;
 export async function work({ path, count, like }: FillInput): Promise<Filled> {
   const began = Math.floor(Date.now() / 1000) - Math.ceil(count / RATE);
   let done = 0;
-  const now = (): number => began + Math.floor(done / RATE);
+  const moment = (): number => began + done / RATE;
+  const now = (): number => Math.floor(moment());
   const ids: string[] = [];
   const make = another(like);
   const sizes = (): number => statSync(path).size + (statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0);
@@ -43,7 +44,7 @@ export async function work({ path, count, like }: FillInput): Promise<Filled> {
   const one = async (): Promise<void> => {
     while (done < count) {
       const i = done++;
-      const { batch, root } = make(now());
+      const { batch, root } = make(moment());
       if (i % Math.ceil(count / 20) === 0) ids.push(`txn_${root}`);
       const failed = await store.commit(batch);
       if (failed !== undefined) throw new Error(`a claim did not hold: ${failed}`);
@@ -84,14 +85,15 @@ export async function work({ path, count, like }: FillInput): Promise<Filled> {
 }
 
 /** Others like it: every identifier, hash and time new, all else the same. The key of the proof is one of a few, as in life. */
-function another(like: Batch<string>): (now: number) => { readonly batch: Batch<string>; readonly root: string } {
+function another(like: Batch<string>): (moment: number) => { readonly batch: Batch<string>; readonly root: string } {
   const body = like.entries[0]?.body;
   const oldRoot = String(body?.['txn']).replace('txn_', '');
   const jkt = String(body?.['jkt']);
   const text = JSON.stringify(like);
   const parts = text.split(/((?<![\w-])[\w-]{43}(?![\w-])|[0-9a-f]{32}(?=")|(?<=[:,])1[0-9]{9}(?=[,}]))/);
-  return (now) => {
-    const root = newRoot(now, randomBytes(ROOT_BYTES));
+  return (moment) => {
+    const now = Math.floor(moment);
+    const root = newRoot(moment, randomBytes(ROOT_BYTES));
     const hashes = new Map<string, string>();
     const made = parts.map((part, i) => {
       if (i % 2 === 0 || part === jkt) return part;

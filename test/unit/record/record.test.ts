@@ -150,3 +150,13 @@ test('a reader that throws fails nobody', async () => {
   assert.equal((await record.commit(record.open('exchange'), 'minted', [])).ok, true);
   assert.equal(faults.length, 1);
 });
+
+test('ids stand in the order in which their stories began, whole seconds or not', () => {
+  const { record, pass } = house();
+  const ids = Array.from({ length: 3_000 }, () => {
+    pass(0.0007);
+    return record.open('exchange').id;
+  });
+  assert.deepEqual(ids, ids.toSorted());
+  assert.ok(ids.every((id) => /^exc_[0-9a-f]{32}$/.test(id)));
+});
