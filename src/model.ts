@@ -220,7 +220,8 @@ export interface Lease {
   readonly txn: string;
   readonly kind: CredentialKind;
   readonly where: string;
-  readonly handle?: string;
+  readonly handle?: string; // what revoking needs: a secret
+  readonly name?: string; // what the back end lists it by, so that what no lease names can be found; no secret
   readonly exp: EpochSeconds;
 }
 export interface Issued {

@@ -12,6 +12,15 @@ export interface Minter {
   /** Idempotent. A lease without a handle is one whose mint never answered: end whatever it may have made. */
   revoke(lease: Lease, waiting: Waiting): Promise<Ending>;
   describe(waiting: Waiting): Promise<Health>;
+  /**
+   * Where the operator lets us list: ends what this kind made under registered prefixes before `olderThan` (epoch seconds) and whose name is
+   * not in `named`. `left`: found, and not ended. Throws Unavailable(kind).
+   */
+  strays?(named: ReadonlySet<string>, olderThan: number, waiting: Waiting): Promise<Strays>;
+}
+export interface Strays {
+  readonly ended: number;
+  readonly left: number;
 }
 export interface Order {
   /** Present if and only if running leaves the process: it is recorded, under its cap, before `run`. */
