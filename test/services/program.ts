@@ -65,7 +65,7 @@ for round in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
   [ -z "$left" ] && break
   sleep 0.1
 done
-for one in $all; do kill -s KILL "\${one%:*}"; done 2>/dev/null
+[ -z "$left" ] || for one in $all; do kill -s KILL "\${one%:*}"; done 2>/dev/null
 rm -rf -- "$0"
 `;
 
