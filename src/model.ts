@@ -152,6 +152,8 @@ export interface Servers {
 /** Decides one principal's question. Pure; never throws: whatever is not a clean allow is a no. */
 export interface Policy {
   decide(question: Question): Verdict;
+  /** Subject and actor at once, where both are allowed and one call can tell; undefined: ask one after the other. */
+  both?(subject: Question, actor: Question): readonly [Verdict, Verdict] | undefined;
   readonly size: number;
 }
 export interface Question {

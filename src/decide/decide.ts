@@ -34,11 +34,14 @@ export function decide(asked: Asked, bundle: Bundle, draft: Draft): Result<Decis
   ];
   const allowed: Extract<Verdict, { allow: true }>[] = [];
   const policies: string[] = [];
-  for (const principal of principals) {
-    const verdict = bundle.policy.decide({ principal, asked, now: draft.now });
+  const questions = principals.map((principal): Question => ({ principal, asked, now: draft.now }));
+  const [first, second] = questions;
+  const both = first && second && questions.length === 2 ? bundle.policy.both?.(first, second) : undefined;
+  for (const [at, question] of questions.entries()) {
+    const verdict = both?.[at] ?? bundle.policy.decide(question);
     policies.push(...verdict.policies);
     draft.note({ policies: [...new Set(policies)] });
-    if (!verdict.allow) return refused(verdict, principal.as);
+    if (!verdict.allow) return refused(verdict, question.principal.as);
     allowed.push(verdict);
   }
 

@@ -71,6 +71,13 @@ function walk(node: unknown, tree: Tree): boolean {
   }
 }
 
+/** Does the variable stand anywhere in it, read or compared? */
+export function mentions(node: unknown, variable: string): boolean {
+  if (typeof node !== 'object' || node === null) return false;
+  if ((node as { readonly Var?: unknown }).Var === variable) return true;
+  return Object.values(node).some((part) => mentions(part, variable));
+}
+
 /** `context.input.amount` as its names; undefined when it does not begin at a variable. */
 function pathOf(node: unknown): readonly string[] | undefined {
   if (typeof node !== 'object' || node === null) return undefined;

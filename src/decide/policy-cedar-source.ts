@@ -2,7 +2,7 @@ import { setImmediate as breathe } from 'node:timers/promises';
 import { type DetailedError, policySetTextToParts, policyToJson } from '@cedar-policy/cedar-wasm/nodejs';
 import type { Problem } from '../bundle/bundle.ts';
 import { type Meaning, readAnnotations } from './policy-cedar-annotations.ts';
-import { type Reads, readsOf } from './policy-cedar-reads.ts';
+import { mentions, type Reads, readsOf } from './policy-cedar-reads.ts';
 import { readScope, type Scope } from './policy-cedar-scope.ts';
 
 /** One policy: its text, what its scope names, what it reads, what its annotations say. */
@@ -12,6 +12,8 @@ export interface Rule extends Meaning {
   readonly text: string;
   readonly scope: Scope;
   readonly reads: Reads;
+  /** In its conditions: its scope is the index's business. */
+  readonly looksAtPrincipal: boolean;
   readonly source: Source;
 }
 export interface Source {
@@ -64,7 +66,8 @@ function readPolicy(source: Source, problems: Problem[]): Rule | undefined {
   if (!read.ok) here(read.error, 'entities stand alone here: attributes are known of principal, resource and context only');
   const said = readAnnotations(json.effect, json.annotations ?? {}, here);
   if (!said || !read.ok) return undefined;
-  return { ...said, effect: json.effect, text: source.text, scope: readScope(json), reads: read.value, source };
+  const looksAtPrincipal = mentions(json.conditions, 'principal');
+  return { ...said, effect: json.effect, text: source.text, scope: readScope(json), reads: read.value, looksAtPrincipal, source };
 }
 
 /** Pieces that end in `;` outside strings and comments; what is left after the last is a piece too, for Cedar to refuse. */

@@ -3,6 +3,7 @@ import type { Engine, Problem } from '../bundle/bundle.ts';
 import type { Demand, Policy, Question, Verdict } from '../model.ts';
 import { no, ok } from '../wire/result.ts';
 import { createSlots, type Index, indexRules, type Slots } from './policy-cedar-index.ts';
+import { createPairs, type Pairs } from './policy-cedar-pair.ts';
 import { toCall } from './policy-cedar-request.ts';
 import { readSchema, type Typed } from './policy-cedar-schema.ts';
 import { Unfit } from './policy-cedar-shape.ts';
@@ -45,6 +46,7 @@ export function cedarPolicy(parts: {
   const { typed, rules, slots } = parts;
   const index = parts.index ?? indexRules(rules);
   const byId = new Map(rules.map((rule) => [rule.id, rule]));
+  const pairs = createPairs();
   return {
     size: rules.length,
     decide(question) {
@@ -52,6 +54,13 @@ export function cedarPolicy(parts: {
         return decideOne(question, typed, index, slots, byId);
       } catch (fault) {
         return fault instanceof Unfit ? refused('input', fault.code) : refused('error', 'policy_error');
+      }
+    },
+    both(subject, actor) {
+      try {
+        return decideBoth(subject, actor, typed, index, slots, pairs);
+      } catch {
+        return undefined;
       }
     },
   };
@@ -80,6 +89,35 @@ function decideOne(question: Question, typed: Typed, index: Index, slots: Slots,
   }
   if (decision !== 'allow' || met.length === 0 || forbids.length > 0) return refused('denied', 'no_permit');
   return allowed(met);
+}
+
+/** A clean allow with a permit of each, or nothing: whatever else it is, asking one after the other says what. */
+function decideBoth(
+  subject: Question,
+  actor: Question,
+  typed: Typed,
+  index: Index,
+  slots: Slots,
+  pairs: Pairs,
+): readonly [Verdict, Verdict] | undefined {
+  const [first, second] = [toCall(subject, typed), toCall(actor, typed)];
+  const { principal, action, resource } = first.ids;
+  const pair = pairs(index(principal, action, resource), index(second.ids.principal, action, resource));
+  const slot = pair && slots.hold(pair.slice);
+  if (!pair || slot === undefined) return undefined;
+  const answer = statefulIsAuthorized({
+    ...first.ids,
+    ...first.call(pair.slice.reads),
+    preparsedPolicySetId: slot,
+    validateRequest: false,
+  });
+  if (answer.type !== 'success' || answer.response.decision !== 'allow') return undefined;
+  const { reason, errors } = answer.response.diagnostics;
+  if (errors.length > 0) return undefined;
+  const met = pair.slice.rules.filter(({ id }) => reason.includes(id)).sort((a, b) => (a.id < b.id ? -1 : 1));
+  if (met.length !== reason.length || met.some(({ effect }) => effect !== 'permit')) return undefined;
+  const [its, theirs] = [met.filter(({ id }) => pair.subject.has(id)), met.filter(({ id }) => pair.actor.has(id))];
+  return its.length > 0 && theirs.length > 0 ? [allowed(its), allowed(theirs)] : undefined;
 }
 
 type Denial = Extract<Verdict, { allow: false }>;
