@@ -37,6 +37,9 @@ const MEMBERS: { readonly [K in keyof Required<Entry>]: true } = {
 /** Sorted, as they are hashed (RFC 8785). */
 const NAMES = (Object.keys(MEMBERS) as (keyof Entry)[]).sort();
 
+/** Every member in its place from the start: an object that grows by one at a time is made anew each time. */
+export const BLANK = Object.fromEntries(NAMES.map((name) => [name, undefined])) as Facts;
+
 export function toBody(entry: Entry): JsonObject {
   const body: Record<string, Json> = {};
   for (const name of NAMES) body[name] = (entry[name] as Json | undefined) ?? null;

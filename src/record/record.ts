@@ -3,7 +3,7 @@ import { type Reason, type Refusal, type Result, refuse, Unavailable } from '../
 import type { Claim, Draft, Entry, EntryKind, Facts, Id, World } from '../model.ts';
 import { type Store, StoreFault } from '../store/store.ts';
 import { ok } from '../wire/result.ts';
-import { newRoot, ROOT_BYTES, termsOf, toBody } from './entry.ts';
+import { BLANK, newRoot, ROOT_BYTES, termsOf, toBody } from './entry.ts';
 
 export interface Recorder {
   /** Never throws: while the clock is in doubt the draft's `now` comes from the monotonic clock. `request` names what was asked. */
@@ -81,7 +81,7 @@ export function createRecord(options: RecordOptions): Recorder {
   return {
     open(request) {
       const now = time();
-      const facts: Facts = { request };
+      const facts: Facts = { ...BLANK, request };
       const work: Work = { began: world.elapsed(), marks: [] };
       const draft: Draft = {
         id: `exc_${newRoot(now + fraction(now), world.random(ROOT_BYTES))}`,

@@ -89,9 +89,9 @@ export function readJws(token: string, options: { readonly typ: Expected['typ'];
   const first = token.indexOf('.');
   const second = token.indexOf('.', first + 1);
   const header = readHeader(token.slice(0, first));
-  const body = segment(token.slice(first + 1, second));
+  const payload = peeked?.token === token ? peeked.payload : payloadOf(token.slice(first + 1, second));
+  peeked = undefined;
   const signature = segment(token.slice(second + 1));
-  const payload = body && object(body);
   if (!header || !payload || !signature) return no('token_form');
   for (const name of FORBIDDEN) if (name in header) return no('token_header');
   if ('jwk' in header && !options.jwk) return no('token_header');
@@ -170,8 +170,16 @@ export function checkClaims(payload: JsonObject, expected: Expected): Result<Cla
 /** The unverified payload: to choose an issuer by, and for nothing else. */
 export function peek(token: string): JsonObject | undefined {
   if (typeof token !== 'string' || token.length > MAX_TOKEN_LENGTH || !FORM.test(token)) return undefined;
-  const body = segment(token.split('.')[1] ?? '');
-  return body && object(body);
+  const first = token.indexOf('.');
+  const payload = payloadOf(token.slice(first + 1, token.indexOf('.', first + 1)));
+  peeked = { token, payload };
+  return payload;
+}
+/** Whoever peeks reads the token next: its payload is parsed once. */
+let peeked: { readonly token: string; readonly payload: JsonObject | undefined } | undefined;
+function payloadOf(text: string): JsonObject | undefined {
+  const bytes = segment(text);
+  return bytes && object(bytes);
 }
 
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
