@@ -1,11 +1,11 @@
 /** Has the services the suites test against: finds them, or fetches and builds them where nobody need be asked. Also a command: `node test/services/provision.ts`. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { accessSync, constants, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { homedir, tmpdir } from 'node:os';
+import { accessSync, constants, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { basename, delimiter, dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type AptRecipe, type GoRecipe, isService, RECIPES, type Recipe, SERVICES, type ServiceName } from './recipes.ts';
+import { type AptRecipe, type GoRecipe, isService, ON_DEMAND, RECIPES, type Recipe, SERVICES, type ServiceName } from './recipes.ts';
 
 export type Found = { readonly path: string } | { readonly skip: string };
 const ME = import.meta.filename;
@@ -38,20 +38,31 @@ export function pathOf(name: ServiceName, binary?: string): string {
   return binary ? join(dirname(path), binary) : path;
 }
 
-async function provision(name: ServiceName): Promise<string | undefined> {
+async function provision(name: ServiceName, { again = false } = {}): Promise<string | undefined> {
   const recipe = RECIPES[name];
   const there = find(recipe);
-  if (there || !mayHave(recipe)) return there;
+  if (there || !mayHave(recipe) || (failedLately(name) && !again)) return there;
   mkdirSync(CACHE, { recursive: true });
   // Two suites may want it at once; the lock ends with its process, and whoever waited finds it done.
   const lock = join(CACHE, `${recipe.by === 'apt' ? 'apt' : name}.lock`);
-  const again = [process.execPath, ME, '--have', name];
-  await run(onPath('flock') ? ['flock', lock, ...again] : again, { stdio: ['ignore', 'inherit', 'inherit'] });
+  const have = [process.execPath, ME, '--have', name];
+  await run(onPath('flock') ? ['flock', lock, ...have] : have, { stdio: ['ignore', 'inherit', 'inherit'] });
   return find(recipe);
+}
+/** What could not be had a moment ago is not tried again by each suite: without a network that takes long. */
+const failed = (name: ServiceName): string => join(CACHE, `${name}.failed`);
+function failedLately(name: ServiceName): boolean {
+  const since = Date.now() - 600_000;
+  return (statSync(failed(name), { throwIfNoEntry: false })?.mtimeMs ?? 0) > since;
 }
 
 const mayHave = (recipe: Recipe): boolean =>
-  recipe.by === 'go' ? onPath('go') !== undefined : process.getuid?.() === 0 && onPath('apt-get') !== undefined;
+  recipe.by === 'go' ? onPath('go') !== undefined : asRoot() !== undefined && onPath('apt-get') !== undefined;
+/** What goes before a command of root's. On a person's machine nothing is installed by sudo, even where it would not ask. */
+function asRoot(): readonly string[] | undefined {
+  if (process.getuid?.() === 0) return [];
+  return process.env['CI'] && onPath('sudo') ? ['sudo', '-n'] : undefined;
+}
 function howToGet(recipe: Recipe): string {
   if (recipe.by === 'apt') return `apt-get install ${recipe.packages.join(' ')}`;
   return onPath('go') ? 'its build with Go failed, see above' : `install Go 1.25 or later, it is built in ${recipe.takes}`;
@@ -62,11 +73,12 @@ function find(recipe: Recipe): string | undefined {
     const built = cached(recipe);
     return isProgram(built) ? built : undefined;
   }
-  const [first, ...rest] = recipe.binaries;
+  const [usual = '', ...rest] = recipe.binaries;
   // From one folder, so that programs of one installation are used together; psql may be Debian's wrapper elsewhere.
   for (const folder of [...paths(), ...(recipe.folders ?? []).flatMap(expand)]) {
-    const path = join(folder, first ?? '');
-    if (isProgram(path) && rest.every((other) => isProgram(join(folder, other)))) return path;
+    if (!rest.every((other) => isProgram(join(folder, other)))) continue;
+    const name = [usual, ...(recipe.aliases ?? [])].find((one) => isProgram(join(folder, one)));
+    if (name) return join(folder, name);
   }
   return undefined;
 }
@@ -92,36 +104,39 @@ function isProgram(path: string): boolean {
   }
 }
 
+interface RunOptions {
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly quiet?: boolean;
+  /** Says its own. */
+  readonly stdio?: ['ignore', 'inherit', 'inherit'];
+}
 /** The exit code of a program; what it says comes out when it fails, and is else not worth reading. */
-async function run(
-  [program = '', ...args]: readonly string[],
-  options: { cwd?: string; env?: Readonly<Record<string, string>>; stdio?: ['ignore', 'inherit', 'inherit'] } = {},
-): Promise<number> {
-  const env = { ...process.env, ...options.env };
-  const child = spawn(program, args, { cwd: options.cwd, env, stdio: options.stdio ?? ['ignore', 'pipe', 'pipe'] });
+async function run([program = '', ...args]: readonly string[], { cwd, env, quiet = false, stdio }: RunOptions = {}): Promise<number> {
+  const child = spawn(program, args, { cwd, env: { ...process.env, ...env }, stdio: stdio ?? ['ignore', 'pipe', 'pipe'] });
   const said: string[] = [];
-  child.stdout?.setEncoding('utf8').on('data', (part: string) => void said.push(part));
-  child.stderr?.setEncoding('utf8').on('data', (part: string) => void said.push(part));
+  for (const stream of [child.stdout, child.stderr]) stream?.setEncoding('utf8').on('data', (part: string) => void said.push(part));
   const code = await once(child, 'close').then(
     ([status]) => (status as number | null) ?? 1,
     () => 127,
   );
-  if (code !== 0 && !options.stdio)
-    say(`  ${program} ${args[0] ?? ''} ended with ${code}:\n${said.join('').slice(-2000).replace(/^/gm, '    ')}`);
+  if (code !== 0 && !quiet && !stdio) {
+    const last = said.join('').slice(-2000).replace(/^/gm, '    ');
+    say(`  ${[program, ...args].join(' ')} ended with ${code}:\n${last}`);
+  }
   return code;
 }
 
 async function install({ packages }: AptRecipe): Promise<void> {
-  const env = { DEBIAN_FRONTEND: 'noninteractive' };
-  const wait = ['-o', 'DPkg::Lock::Timeout=300', '-qq'];
-  const get = ['apt-get', ...wait, 'install', '-y', '--no-install-recommends', ...packages];
+  const apt = [...(asRoot() ?? []), 'env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', '-o', 'DPkg::Lock::Timeout=300', '-qq'];
   // Debian starts what it installs, as a service of the machine, on the usual port: not wanted, and in a container not possible.
   const policy = '/usr/sbin/policy-rc.d';
-  const ours = !isProgram(policy);
+  const ours = process.getuid?.() === 0 && !isProgram(policy);
   if (ours) writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
   try {
-    // An old package list names versions that the mirror no longer has.
-    if ((await run(['apt-get', ...wait, 'update'])) === 0) await run(get, { env });
+    const get = [...apt, 'install', '-y', '--no-install-recommends', ...packages];
+    // A package list that is empty or old, naming versions that the mirror no longer has, is the usual reason.
+    if ((await run(get, { quiet: true })) !== 0 && (await run([...apt, 'update'])) === 0) await run(get);
   } finally {
     if (ours) rmSync(policy, { force: true });
   }
@@ -133,12 +148,12 @@ async function build(recipe: GoRecipe): Promise<void> {
   rmSync(dirname(to), { recursive: true, force: true });
   mkdirSync(dirname(to), { recursive: true });
   const part = mkdtempSync(`${to}.part-`);
-  const folder = mkdtempSync(join(tmpdir(), 'countersign-build-'));
+  const folder = join(part, 'source');
+  mkdirSync(folder);
   try {
     if (await compile(recipe, folder, part)) renameSync(join(part, basename(to)), to);
   } finally {
     rmSync(part, { recursive: true, force: true });
-    rmSync(folder, { recursive: true, force: true });
   }
 }
 async function compile({ install: module, source, binary }: GoRecipe, folder: string, part: string): Promise<boolean> {
@@ -160,18 +175,25 @@ async function have(name: ServiceName): Promise<void> {
   say(recipe.by === 'apt' ? `${name}: installing ${recipe.packages.join(' ')}` : `${name}: building, about ${recipe.takes} the first time`);
   await (recipe.by === 'apt' ? install(recipe) : build(recipe));
   const seconds = ((performance.now() - from) / 1000).toFixed(0);
-  say(find(recipe) ? `${name}: there after ${seconds} s` : `${name}: not to be had (${seconds} s)`);
+  const there = find(recipe) !== undefined;
+  if (there) rmSync(failed(name), { force: true });
+  else writeFileSync(failed(name), '');
+  say(there ? `${name}: there after ${seconds} s` : `${name}: not to be had (${seconds} s)`);
 }
 
 async function main(): Promise<void> {
   const { values } = parseArgs({ options: { only: { type: 'string' }, have: { type: 'string' }, json: { type: 'boolean' } } });
   if (values.have !== undefined) return isService(values.have) ? have(values.have) : undefined;
-  const names = values.only?.split(',') ?? SERVICES.filter((name) => name !== 'toxiproxy');
+  const names = values.only?.split(',') ?? SERVICES.filter((name) => !ON_DEMAND.includes(name));
   const unknown = names.filter((name) => !isService(name));
-  if (unknown.length > 0) throw new Error(`there is no service ${unknown.join(', ')}; there are ${SERVICES.join(', ')}`);
+  if (unknown.length > 0) {
+    say(`there is no service ${unknown.join(', ')}; there are ${SERVICES.join(', ')}`);
+    process.exitCode = 2;
+    return;
+  }
   const found: Record<string, Found> = {};
   for (const name of names.filter(isService)) {
-    const path = await provision(name);
+    const path = await provision(name, { again: true });
     found[name] = path ? { path } : { skip: howToGet(RECIPES[name]) };
     if (!values.json) console.log(path ? `${name}  ${path}` : `${name}  missing: ${howToGet(RECIPES[name])}`);
   }

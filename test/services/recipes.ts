@@ -1,11 +1,24 @@
 /** What the service suites test against, and how each is had: from Debian by apt, or built by Go out of the public modules. */
-export type ServiceName = 'redis' | 'postgres' | 'vault' | 'minio' | 'chromium' | 'nginx' | 'haproxy' | 'ssh' | 'openssl' | 'toxiproxy';
+export type ServiceName =
+  | 'redis'
+  | 'postgres'
+  | 'vault'
+  | 'minio'
+  | 'chromium'
+  | 'nginx'
+  | 'haproxy'
+  | 'ssh'
+  | 'openssl'
+  | 'faketime'
+  | 'toxiproxy';
 
 export interface AptRecipe {
   readonly by: 'apt';
   readonly packages: readonly string[];
-  /** All of them have to be found; the first is what `need` answers with. */
+  /** All of them have to be found, in one folder; the first is what `need` answers with. */
   readonly binaries: readonly string[];
+  /** Other names that the first one goes by, on other systems. */
+  readonly aliases?: readonly string[];
   /** Where Debian puts them when it is not on the path; `*` is one folder of any name, the last in order wins. */
   readonly folders?: readonly string[];
 }
@@ -49,7 +62,8 @@ export const RECIPES: Readonly<Record<ServiceName, Recipe>> = {
   postgres: { by: 'apt', packages: ['postgresql'], binaries: ['postgres', 'initdb', 'psql'], folders: ['/usr/lib/postgresql/*/bin'] },
   ssh: { by: 'apt', packages: ['openssh-client'], binaries: ['ssh-keygen'] },
   openssl: { by: 'apt', packages: ['openssl'], binaries: ['openssl'] },
-  chromium: { by: 'apt', packages: ['chromium'], binaries: ['chromium'] },
+  chromium: { by: 'apt', packages: ['chromium'], binaries: ['chromium'], aliases: ['chromium-browser', 'google-chrome'] },
+  faketime: { by: 'apt', packages: ['faketime'], binaries: ['faketime'] },
   nginx: { by: 'apt', packages: ['nginx-light'], binaries: ['nginx'], folders: ['/usr/sbin'] },
   haproxy: { by: 'apt', packages: ['haproxy'], binaries: ['haproxy'], folders: ['/usr/sbin'] },
   minio: { by: 'go', version: '20260212', binary: 'minio', takes: '2 minutes', install: `github.com/minio/minio@${MINIO}` },
@@ -62,5 +76,7 @@ export const RECIPES: Readonly<Record<ServiceName, Recipe>> = {
     install: `github.com/Shopify/toxiproxy/v2/cmd/server@${TOXIPROXY}`,
   },
 };
+/** What is not built unless it is asked for by name: the suites have a proxy of their own. */
+export const ON_DEMAND: readonly ServiceName[] = ['toxiproxy'];
 export const SERVICES = Object.keys(RECIPES) as readonly ServiceName[];
 export const isService = (name: string): name is ServiceName => Object.hasOwn(RECIPES, name);
