@@ -30,6 +30,7 @@ import { fromBody } from './record/entry.ts';
 import { logReader } from './record/reader-log.ts';
 import { meters } from './record/reader-metrics.ts';
 import { createRecord, type Recorder } from './record/record.ts';
+import { createRedeem, isRedeem } from './redeem.ts';
 import { createSettle } from './settle.ts';
 import type { Store } from './store/store.ts';
 import { canonical } from './wire/digest.ts';
@@ -124,6 +125,7 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
   const nonce = nonces({ mac: (text) => secret.mac('nonce', text) });
   const authenticate = createAuthenticator({
     issuer: config.issuer,
+    tokens: signer.keys,
     issuers: config.issuers.map((i) => oidcIssuer({ ...i, audience: config.issuer, now: world.now })),
     nonces: nonce,
     checkProof: proofChecker(),
@@ -131,7 +133,9 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
     retryMac: (text) => secret.mac('retry', text),
     maxActors: config.actors,
   });
-  const exchange = createBroker({ issuer: config.issuer, world, store, bundles, record, minters, authenticate, approve: createApprove() });
+  const rooms = { issuer: config.issuer, world, store, bundles, record, minters, authenticate };
+  const broker = createBroker({ ...rooms, approve: createApprove() });
+  const redeem = createRedeem(rooms);
   const settle = createSettle({ issuer: config.issuer, store, bundles, authenticate, record, signer });
 
   function reported(report: Report): void {
@@ -159,7 +163,8 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
   const edges = { onRefused: meter.refused, onFault: faulted };
   const server = await createServer({
     issuer: config.issuer,
-    exchange,
+    exchange: (asked) => (isRedeem(asked) ? redeem(asked.value) : broker(asked)),
+    offered: config.backends.map(({ use }) => use),
     kinds: new Set(['aws', 'vault', ...config.backends.map(({ use }) => use)]),
     settle,
     signer,

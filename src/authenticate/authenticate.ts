@@ -1,7 +1,8 @@
 /** Who is asking, and on whose behalf? Knows tokens and keys; may not know policy, approvals or how anything is minted. */
 import type { Result } from '../errors.ts';
-import type { Agent, Asked, Bundle, Caller, Draft, Person, ToolServer } from '../model.ts';
-import type { ExchangeRequest, Presented } from '../request.ts';
+import type { Agent, Asked, Bundle, Caller, Draft, EpochSeconds, Job, Person, Registration, Retry, ToolServer } from '../model.ts';
+import type { ExchangeRequest, Presented, RedeemRequest } from '../request.ts';
+import type { Json } from '../wire/json.ts';
 
 export interface Authenticator {
   /** Client assertion, then proof of possession (wire.md §3): spends both ids. A request without proof passes without `jkt`. */
@@ -10,6 +11,22 @@ export interface Authenticator {
   client(request: Presented, bundle: Bundle, draft: Draft): Promise<Result<Agent | ToolServer>>;
   /** Subject, actor chain, `may_act`, resource, details, strict arguments; notes all of it. */
   asked(request: ExchangeRequest, caller: Caller, bundle: Bundle, draft: Draft): Promise<Result<Asked>>;
+  /** The action that a tool server brings for redemption: our token, the agent's proof for it, the arguments it binds; notes all of it. */
+  action(request: RedeemRequest, server: ToolServer, bundle: Bundle, draft: Draft): Promise<Result<Brought>>;
+}
+/** An action whose token, holder and details are proved, and what is to be made for it (wire.md §6). */
+export interface Brought {
+  readonly job: Job;
+  readonly registration: Registration;
+  /** The client and every actor, as the bundle in force knows them. */
+  readonly agents: readonly Agent[];
+  readonly txn: string;
+  /** The token's own: revoking it ends this too. */
+  readonly jti: string;
+  readonly act: Json | undefined;
+  /** The token's end. */
+  readonly until: EpochSeconds;
+  readonly retry?: Retry;
 }
 /** Proves a token of one configured issuer. Back ends: `issuer-<use>.ts`. */
 export interface Issuer {

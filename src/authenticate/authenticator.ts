@@ -6,9 +6,10 @@ import type { ExchangeRequest } from '../request.ts';
 import { canonical, sha256 } from '../wire/digest.ts';
 import type { CheckProof } from '../wire/dpop.ts';
 import type { Json, JsonObject } from '../wire/json.ts';
-import { peek } from '../wire/jws.ts';
+import { type KeySource, peek } from '../wire/jws.ts';
 import { TYPE_ACCESS_TOKEN, TYPE_ID_JAG, TYPE_ID_TOKEN, TYPE_JWT } from '../wire/oauth.ts';
 import { ok } from '../wire/result.ts';
+import { proveAction } from './action.ts';
 import { type Actor, chain, proveActor } from './actors.ts';
 import type { Authenticator, Issuer, Proved } from './authenticate.ts';
 import { authenticate } from './client.ts';
@@ -19,6 +20,8 @@ export interface AuthenticatorOptions {
   /** The broker's own issuer: the one audience of what is shown to it. */
   readonly issuer: string;
   readonly issuers: readonly Issuer[];
+  /** What our own tokens are signed with: they are redeemed here. */
+  readonly tokens: KeySource;
   readonly nonces: Nonces;
   readonly checkProof: CheckProof;
   /** HMAC of the canonical arguments, for the ledger. */
@@ -51,6 +54,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
   const own = new Set([issuer, `${issuer}/backends`]);
   const clients = { issuer, issuers, nonces: options.nonces, checkProof: options.checkProof };
   const actorCheck = { issuer, maxActors };
+  const actionCheck = { issuer, keys: options.tokens, checkProof: options.checkProof, fingerprint };
 
   async function proveSubject(request: ExchangeRequest, caller: Caller, bundle: Bundle, draft: Draft): Promise<Result<Subject>> {
     const { client, jkt } = caller;
@@ -103,11 +107,14 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
   }
 
   /** wire.md §3, Idempotency-Key: every parameter but assertion and tokens, whose principals stand for them. */
+  const retryUnder = (client: string, key: string, compared: JsonObject): Retry => ({
+    key: `retry/${client}/${sha256(key)}`,
+    fingerprint: retryMac(canonical({ client, ...compared })),
+  });
   function retryOf(request: ExchangeRequest, asked: Omit<Asked, 'retry'>): Retry | undefined {
     if (request.retry === undefined) return undefined;
     const { caller, subject, actors } = asked;
-    const compared: JsonObject = {
-      client: caller.client.id,
+    return retryUnder(caller.client.id, request.retry, {
       subject: [subject.kind, nameOf(subject)],
       actors: actors.map((a) => a.id),
       jkt: [caller.jkt ?? null, asked.jkt ?? null],
@@ -118,8 +125,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
       scope: request.scope ?? null,
       kind: request.kind,
       deferred: request.deferred,
-    };
-    return { key: `retry/${caller.client.id}/${sha256(request.retry)}`, fingerprint: retryMac(canonical(compared)) };
+    });
   }
 
   return {
@@ -168,6 +174,16 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
       };
       const retry = retryOf(request, asked);
       return ok({ ...asked, ...(retry && { retry }) });
+    },
+
+    async action(request, server, bundle, draft) {
+      noteTarget(request, draft);
+      const brought = await proveAction(actionCheck, request, server, bundle, draft);
+      if (!brought.ok || request.retry === undefined) return brought;
+      const { grant, resource, kind, details = null, material = null } = request;
+      // The token may have been signed again since; the action it is for is the same.
+      const compared = { grant, txn: brought.value.txn, resource, kind, details, material };
+      return ok({ ...brought.value, retry: retryUnder(server.id, request.retry, compared) });
     },
   };
 }

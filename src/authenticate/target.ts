@@ -9,7 +9,7 @@ import { ok } from '../wire/result.ts';
 const MAX_RESOURCE = 512;
 
 /** What is asked for, noted before anybody is proved: a refused subject's entry tells what was wanted (house.md, denials as rich as grants). */
-export function noteTarget(request: ExchangeRequest, draft: Draft): void {
+export function noteTarget(request: Pick<ExchangeRequest, 'kind' | 'resource'>, draft: Draft): void {
   const { kind, resource } = request;
   draft.note({ credential: kind, ...(resource.length <= MAX_RESOURCE && resource.isWellFormed() && { resource }) });
 }

@@ -1,7 +1,7 @@
 /** What /openapi.json says of each endpoint. Documentation alone: requests are read by our own strict readers. */
 
 import { GRANT_DEFERRED } from '../wire/deferred.ts';
-import { DETAILS_TYPE, GRANT_CLIENT, GRANT_EXCHANGE, TYPE_ACCESS_TOKEN } from '../wire/oauth.ts';
+import { CREDENTIAL_PREFIX, DETAILS_TYPE, GRANT_CLIENT, GRANT_EXCHANGE, TYPE_ACCESS_TOKEN } from '../wire/oauth.ts';
 
 export const FORM = 'application/x-www-form-urlencoded';
 export const JWT = 'application/jwt';
@@ -27,7 +27,11 @@ const client = {
 };
 
 export const tokenDocs = {
-  summary: 'One credential for one tool action (RFC 8693), or a base token',
+  summary: 'One credential for one tool action (RFC 8693), or a base token; for a tool server what its tool needs of a back end',
+  description:
+    'Redemption: a tool server exchanges an action token of its own audience (`subject_token`, type access_token) with the agent’s proof for it ' +
+    '(`action_proof`) for a credential of a kind that the tool registers (`requested_token_type`), once for an action and kind. No actor, scope or ' +
+    'completion_mode then; `authorization_details` once more, with the arguments, where the registration’s template needs them.',
   tags: ['exchange'],
   consumes: [FORM],
   headers: json({
@@ -43,7 +47,12 @@ export const tokenDocs = {
       actor_token: text,
       actor_token_type: text,
       resource: { ...text, description: 'Exactly one (RFC 8707)' },
-      requested_token_type: { ...text, default: TYPE_ACCESS_TOKEN },
+      requested_token_type: { ...text, default: TYPE_ACCESS_TOKEN, description: `Or ${CREDENTIAL_PREFIX}<kind>` },
+      action_proof: { ...text, description: 'Redemption: the DPoP proof that came with the action token, by header or in `_meta`' },
+      credential_request: {
+        ...text,
+        description: 'Redemption: JSON object, ≤ 16 KiB, of what only the receiver can bring: a certificate request, a public key',
+      },
       scope: { ...text, description: '`tool:list` for a base token' },
       authorization_details: { ...text, description: `JSON text: exactly one entry of type ${DETAILS_TYPE}, see /rar` },
       completion_mode: { ...text, enum: ['deferred'] },
@@ -55,7 +64,7 @@ export const tokenDocs = {
       'Granted',
       json(
         {
-          access_token: text,
+          access_token: { ...text, description: 'A JWT, or base64url(JSON) of a back end’s credential' },
           issued_token_type: text,
           token_type: { ...text, enum: ['DPoP', 'Bearer', 'N_A'] },
           expires_in: { type: 'integer' },

@@ -1,10 +1,10 @@
 import type { FastifyInstance } from 'fastify';
 import type { Signer } from '../keys/signer.ts';
-import { DETAILS_TYPE, GRANT_CLIENT, GRANT_EXCHANGE, SCOPE_LIST } from '../wire/oauth.ts';
+import { CREDENTIAL_PREFIX, type CredentialKind, DETAILS_TYPE, GRANT_CLIENT, GRANT_EXCHANGE, SCOPE_LIST } from '../wire/oauth.ts';
 import { authorizeDocs, detailsSchema, jwksDocs, metadataDocs, rarDocs } from './documents.ts';
 
 /** RFC 8414. `authorization_endpoint` and `response_types_supported` stand here because stock MCP SDKs reject the document without them. */
-export function metadata(issuer: string): Record<string, unknown> {
+export function metadata(issuer: string, offered: readonly CredentialKind[]): Record<string, unknown> {
   return {
     issuer,
     token_endpoint: `${issuer}/token`,
@@ -25,6 +25,8 @@ export function metadata(issuer: string): Record<string, unknown> {
     revocation_endpoint_auth_signing_alg_values_supported: ['ES256', 'RS256'],
     dpop_signing_alg_values_supported: ['ES256'],
     authorization_details_types_supported: [DETAILS_TYPE],
+    // What an action token can be redeemed for, with its `action_proof` (wire.md §6).
+    countersign_credential_types_supported: offered.map((kind) => `${CREDENTIAL_PREFIX}${kind}`),
   };
 }
 
@@ -41,9 +43,9 @@ export const loginMetadata = (issuer: string, algs: readonly string[]): Record<s
 
 export function metadataEndpoints(
   server: FastifyInstance,
-  parts: { readonly issuer: string; readonly signer: Signer; readonly logins?: Signer },
+  parts: { readonly issuer: string; readonly offered: readonly CredentialKind[]; readonly signer: Signer; readonly logins?: Signer },
 ): void {
-  const document = metadata(parts.issuer);
+  const document = metadata(parts.issuer, parts.offered);
   // RFC 8414 §3.1: an issuer with a path has it after the well-known name.
   const path = new URL(parts.issuer).pathname;
   server.get(`/.well-known/oauth-authorization-server${path === '/' ? '' : path}`, { schema: metadataDocs }, async (_, reply) =>

@@ -3,16 +3,18 @@ import { type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import swagger from '@fastify/swagger';
 import { type FastifyInstance, type FastifyReply, fastify } from 'fastify';
-import type { Exchange } from '../broker.ts';
-import { Unavailable } from '../errors.ts';
+import { type Result, Unavailable } from '../errors.ts';
 import type { Signer } from '../keys/signer.ts';
+import type { Issued } from '../model.ts';
 import type { Settle } from '../settle.ts';
 import { StoreFault } from '../store/store.ts';
+import type { CredentialKind } from '../wire/oauth.ts';
 import { FORM, JSON_TYPE, JWT, openapiDocs } from './documents.ts';
 import { type Health, healthEndpoints, type Metrics, metricsEndpoint } from './health.ts';
 import { metadataEndpoints } from './metadata.ts';
 import { settlementEndpoints } from './settlement.ts';
 import { tokenEndpoint } from './token.ts';
+import type { Arrived } from './token-request.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -22,9 +24,11 @@ declare module 'fastify' {
 }
 export interface ServerParts {
   readonly issuer: string;
-  readonly exchange: Exchange;
+  readonly exchange: (request: Arrived) => Promise<Result<Issued>>;
   /** What may be asked for beside tokens: `aws`, `vault`. */
   readonly kinds: ReadonlySet<string>;
+  /** Those that a back end here makes. */
+  readonly offered: readonly CredentialKind[];
   readonly settle: Settle;
   readonly signer: Signer;
   /** Keys of our logins to back ends, where there are any. */

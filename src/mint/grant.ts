@@ -1,5 +1,5 @@
-import { type Result, refuse } from '../errors.ts';
-import { type Asked, type Claim, type Decision, type EpochSeconds, type Grant, nameOf } from '../model.ts';
+import { type Reason, type Result, refuse } from '../errors.ts';
+import { type Asked, type Claim, type Decision, type EpochSeconds, type Grant, nameOf, type Retry } from '../model.ts';
 import type { Found } from '../store/store.ts';
 import { formatDetails } from '../wire/details.ts';
 import type { Json, JsonObject } from '../wire/json.ts';
@@ -15,8 +15,8 @@ export const REVOKED_GRACE_SECONDS = 60;
 const rootOf = (txn: string): string => txn.slice(txn.indexOf('_') + 1);
 export const revokedKey = (jti: string): string => `revoked/${jti}`;
 
-/** What a grant has beside what was asked. `root` names the story: one intended action, one issuance of it. */
-interface Made {
+/** What a grant has beside what was asked. `root` names one issuance, and for a token the story of its action too. */
+export interface Made {
   readonly root: string;
   readonly iat: EpochSeconds;
   readonly exp: EpochSeconds;
@@ -31,8 +31,15 @@ export function toGrant(
 ): Grant {
   const { issuer, now: iat, root } = made;
   // Whole seconds, downwards: an issuer may write fractions (RFC 7519 §2), `expires_in` may not (RFC 6749 appendix A.14).
-  const exp = Math.floor(Math.min(iat + decision.ttlSeconds, asked.until, asked.agreed?.until ?? Number.POSITIVE_INFINITY));
+  const ends = [iat + decision.ttlSeconds, asked.until, asked.agreed?.until, registeredEnd(asked, iat)];
+  const exp = Math.floor(Math.min(...ends.filter((end) => end !== undefined)));
   return grantOf(asked, { root, iat, exp, policies: decision.policies }, issuer);
+}
+
+/** What a back end makes for an agent lives no longer than its registration says. */
+function registeredEnd({ action, kind }: Asked, iat: EpochSeconds): EpochSeconds | undefined {
+  const ttlSeconds = action.kind === 'call' ? action.tool.credentials.get(kind)?.ttlSeconds : undefined;
+  return ttlSeconds === undefined ? undefined : iat + ttlSeconds;
 }
 
 function grantOf(asked: Asked, made: Made, issuer: string): Grant {
@@ -66,23 +73,37 @@ function grantOf(asked: Asked, made: Made, issuer: string): Grant {
  * Asking again is the same asking: what was made of it is remembered under its key, and neither token nor argument. Whatever else stands in
  * the claims follows from the request, which the fingerprint holds to be the same.
  */
-export function remember(asked: Asked, grant: Grant): readonly Claim[] {
+export function remember(asked: { readonly retry?: Retry }, grant: Grant): readonly Claim[] {
   if (!asked.retry) return [];
-  const made: Made = { root: rootOf(grant.txn), iat: grant.iat, exp: grant.exp, policies: grant.policies };
+  const made: Made = { root: rootOf(grant.jti), iat: grant.iat, exp: grant.exp, policies: grant.policies };
   const value: Json = { fingerprint: asked.retry.fingerprint, ...made };
   return [{ key: asked.retry.key, version: 0, value, until: grant.iat + REMEMBER_SECONDS, else: 'retry_in_flight' }];
 }
-/** The grant of an earlier asking, if this is the same one and the grant still lives (wire.md §3, Idempotency-Key). */
+/** What was made of an earlier asking, if this is the same one and its grant still lives (wire.md §3, Idempotency-Key). */
+export function recall(retry: Retry | undefined, found: Found | undefined, now: EpochSeconds): Result<Made | undefined> {
+  if (!found || !retry) return ok(undefined);
+  const earlier = found.value as unknown as Made & { readonly fingerprint: string };
+  if (earlier.fingerprint !== retry.fingerprint) return refuse('retry_mismatch');
+  return earlier.exp <= now ? refuse('retry_lapsed') : ok(earlier);
+}
+/** The grant of an earlier asking. */
 export function again(
   asked: Asked,
   found: Found | undefined,
-  made: { readonly issuer: string; readonly now: EpochSeconds },
+  { issuer, now }: { readonly issuer: string; readonly now: EpochSeconds },
 ): Result<Grant | undefined> {
-  if (!found || !asked.retry) return ok(undefined);
-  const earlier = found.value as unknown as Made & { readonly fingerprint: string };
-  if (earlier.fingerprint !== asked.retry.fingerprint) return refuse('retry_mismatch');
-  if (earlier.exp <= made.now) return refuse('retry_lapsed');
-  return ok(grantOf(asked, earlier, made.issuer));
+  const earlier = recall(asked.retry, found, now);
+  return earlier.ok && earlier.value ? ok(grantOf(asked, earlier.value, issuer)) : (earlier as Result<undefined>);
 }
-/** Holds while the grant is not revoked. */
-export const unrevoked = (grant: Grant): Claim => ({ key: revokedKey(grant.jti), version: 0, else: 'retry_lapsed' });
+/** Of those who ask again at once one is served: where each asking makes anew, it ends what the one before it was given. */
+export function oneAtATime(retry: Retry | undefined, found: Found | undefined): readonly Claim[] {
+  if (!retry || !found) return [];
+  const { iat } = found.value as unknown as Made;
+  return [{ key: retry.key, version: found.version, value: found.value, until: iat + REMEMBER_SECONDS, else: 'retry_in_flight' }];
+}
+/** Holds while the token is not revoked. */
+export const unrevoked = ({ jti }: { readonly jti: string }, otherwise: Reason = 'retry_lapsed'): Claim => ({
+  key: revokedKey(jti),
+  version: 0,
+  else: otherwise,
+});

@@ -35,6 +35,8 @@ type Row = readonly [string, string];
 function headline(e: Entry): string {
   switch (e.kind) {
     case 'minted':
+      if (e.request === 'redeem')
+        return `redeemed by ${e.client} for a ${e.credential} credential${e.again ? ', in place of the one before' : ''}`;
       return e.again ? 'granted again, under the same Idempotency-Key' : 'granted';
     case 'refused':
       return `refused: ${e.code ?? e.reason}`;
@@ -53,13 +55,15 @@ function byClient(e: Entry): readonly Row[] {
   const add = (name: string, text: string | undefined | false): void => {
     if (text) rows.push([name, text]);
   };
-  const chain = e.actors && e.actors.length > 1 ? e.actors.join(', delegated by ') : e.client;
+  const redeems = e.request === 'redeem';
+  const chain = !redeems && e.actors && e.actors.length > 1 ? e.actors.join(', delegated by ') : e.client;
   add(
     'who',
     chain === undefined
       ? 'somebody who did not prove who they are'
       : `${chain}${e.owner && e.kind !== 'receipt' ? `, owned by ${e.owner}` : ''}`,
   );
+  add('acting', redeems && e.actors && e.actors.length > 0 && e.actors.join(', delegated by '));
   add('for', e.subject === e.client ? e.subject && 'itself' : e.subject);
   add('what', e.tool ?? (e.resource && e.kind !== 'revoked' && 'to list the tools'));
   add('at', e.resource);
@@ -69,7 +73,8 @@ function byClient(e: Entry): readonly Row[] {
   add('rules', e.policies && e.policies.length > 0 && e.policies.join(', '));
   add('bundle', e.bundle);
   add('because', e.kind === 'refused' || e.kind === 'faulted' ? [e.reason, e.detail].filter(Boolean).join(', ') : undefined);
-  add('result', e.jti && `token ${e.jti}, action ${e.txn}${e.kind === 'minted' ? `, good until ${time(e.exp)}` : ''}`);
+  const made = e.credential === undefined || e.credential === 'jwt' ? 'token' : `${e.credential} credential`;
+  add('result', e.jti && `${made} ${e.jti}, action ${e.txn}${e.kind === 'minted' ? `, good until ${time(e.exp)}` : ''}`);
   add('decision', e.exchange);
   return rows;
 }

@@ -15,6 +15,9 @@ export const TYPE_JWT = 'urn:ietf:params:oauth:token-type:jwt';
 export const CREDENTIAL_PREFIX = 'urn:countersign:credential:';
 /** `jwt` is signed here; every other kind is a back end's, named by the end of its URN (wire.md §6). */
 export type CredentialKind = 'jwt' | 'aws' | 'vault' | (string & {});
+// Redemption (wire.md §6)
+export const PARAM_ACTION_PROOF = 'action_proof';
+export const PARAM_CREDENTIAL_REQUEST = 'credential_request';
 
 // One action (RFC 9396 §2, wire.md §3)
 export const DETAILS_TYPE = 'urn:countersign:tool-call:v1';

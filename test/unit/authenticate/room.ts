@@ -12,6 +12,7 @@ import { canonical } from '../../../src/wire/digest.ts';
 import { proofChecker } from '../../../src/wire/dpop.ts';
 import type { JsonObject } from '../../../src/wire/json.ts';
 import { localKeys } from '../../../src/wire/jwks.ts';
+import type { KeySource } from '../../../src/wire/jws.ts';
 import { SCOPE_LIST, TYPE_ID_TOKEN } from '../../../src/wire/oauth.ts';
 import { sign, type TestIdp, type TestKey, testIdp, testKey } from '../../support/idp.ts';
 
@@ -116,6 +117,8 @@ const dead: Identity = {
     },
   },
 };
+/** What this room proves is signed by others: redemption has tests of its own. */
+const noKeys: KeySource = { find: async () => undefined };
 const agents: readonly Agent[] = [
   ...(['refund-bot', 'lookup-bot', 'third-bot', 'fourth-bot', 'twin'] as const).map((id) => agent(id, jwks(keys[id]))),
   agent('suspended-bot', jwks(keys['suspended-bot']), { suspended: true }),
@@ -221,6 +224,7 @@ export async function openRoom(options: { readonly maxActors?: number; readonly 
   return {
     authenticate: createAuthenticator({
       issuer: BROKER,
+      tokens: noKeys,
       issuers,
       nonces: nonce,
       checkProof: proofChecker(),
