@@ -10,6 +10,7 @@ export interface PackedKey {
   readonly until: number | undefined;
   readonly terms: readonly string[] | undefined;
   readonly same: boolean;
+  readonly issued: number | undefined;
 }
 export interface PackedSum {
   readonly sum: string;
@@ -52,7 +53,16 @@ function packClaim(claim: Claim): PackedKey | PackedSum {
   if (claim.key.startsWith(ENTRY)) throw new TypeError('entry/ names entries, not keys');
   // Only what is compared must be printed in one way.
   const value = claim.value === undefined ? undefined : claim.orSame ? text(claim.value) : strict(claim.value);
-  return { key: name(claim.key), version: claim.version, value, until, terms: claim.terms?.map(termOf), same: claim.orSame === true };
+  const issued = claim.issued === undefined ? undefined : finite(claim.issued);
+  return {
+    key: name(claim.key),
+    version: claim.version,
+    value,
+    until,
+    terms: claim.terms?.map(termOf),
+    same: claim.orSame === true,
+    issued,
+  };
 }
 function text(value: Json): string {
   strictly(value);

@@ -9,6 +9,8 @@ export type Claim<R extends string = string> =
   /**
    * `key` stands at `version` (0: absent), else `R`. With `value` it is then set at version + 1; without, it is only checked.
    * Past `until` (epoch seconds) the key is absent again. `orSame`: it also holds, unchanged, where the key already has this very value.
+   * `issued` (epoch seconds, no later than it was): when that which the key uses up was made. A store whose memory begins later, since it was
+   * emptied or promoted, cannot know whether it was used up, and refuses.
    */
   | {
       readonly key: string;
@@ -17,6 +19,7 @@ export type Claim<R extends string = string> =
       readonly until?: number;
       readonly terms?: readonly string[];
       readonly orSame?: true;
+      readonly issued?: number;
       readonly else: R;
     }
   /**
@@ -75,22 +78,28 @@ export interface Store {
   ): Promise<{ readonly found: readonly (Found | undefined)[]; readonly sums: readonly number[] }>;
   /** Keys and entries by term, in order of key. */
   scan(page: Page): Promise<readonly Stored[]>;
-  /** Names of keys under a prefix as they change, on any broker, within a second. Ends when the signal aborts. */
+  /**
+   * Names of keys under a prefix as they change, on any broker, within a second; the prefix itself when any of them may have changed, as
+   * after a connection was lost. Ends when the signal aborts.
+   */
   follow(prefix: string, signal: AbortSignal): AsyncIterable<string>;
   close(): Promise<void>;
 }
 
-/** The store cannot answer. `what` is a constant: it reaches logs and /readyz. `deadline`: the batch came after its `notAfter` and was not written. */
+/**
+ * The store cannot answer. `what` is a constant: it reaches logs and /readyz. `deadline`: the batch came after its `notAfter` and was not
+ * written; `clock`: the broker's clock is ahead of the store's. After `unreachable` nobody knows whether a batch was written.
+ */
 export class StoreFault extends Error {
-  readonly what: 'closed' | 'disk' | 'poisoned' | 'unreachable' | 'deadline' | 'busy';
+  readonly what: 'closed' | 'disk' | 'full' | 'poisoned' | 'unreachable' | 'deadline' | 'clock' | 'busy';
   constructor(what: StoreFault['what'], cause?: unknown) {
     super(`store ${what}`, { cause });
     this.what = what;
   }
 }
-/** The store's files cannot be used as they are: locked by another broker, newer than this program, damaged, gone. Shown to the operator at start. */
+/** The store cannot be used as it is: locked by another broker, newer than this program, damaged, gone, no keeper of what must last. Shown to the operator at start. */
 export class StoreRefused extends Error {
-  readonly code: 'locked' | 'newer' | 'corrupt' | 'missing' | 'unreadable';
+  readonly code: 'locked' | 'newer' | 'corrupt' | 'missing' | 'unreadable' | 'unsuitable';
   /** What to do next, in a sentence. */
   readonly remedy: string;
   constructor(code: StoreRefused['code'], message: string, remedy: string, cause?: unknown) {

@@ -1,0 +1,199 @@
+/**
+ * The commit and the look as functions inside Redis: one trip, one thread, all or nothing. Keys, under one hash tag:
+ *   meta     hash: `id` of the store, `run` of the server process, `since` when its memory begins, `n` commits, `seq` entries, `seen` latest
+ *            time, `watch` kinds of keys that somebody follows, `ch` latest change
+ *   k:<h>    a key: version, until, value and, if it has terms, its name and the terms' hashes, as MessagePack; Redis ends it by itself unless
+ *            it has terms, since those end with it (store-redis-lua-ledger.ts, `tidy`)
+ *   t:<h>    a term: sorted set of `entry/<seq>` and `<name>\0<h>`, in order of name
+ *   s n x    a sum (store-redis-lua-sums.ts)
+ *   log      stream of entries, id `<seq>-0`; chain, tail, seal: who wrote which and how they are linked (store-redis-lua-ledger.ts)
+ *   changes  stream of the names that changed, for followers; bounded
+ * Every check comes before the first write: an error in between would leave half a batch, as nothing is rolled back.
+ */
+import { createHash } from 'node:crypto';
+import { LEDGER } from './store-redis-lua-ledger.ts';
+import { SUMS } from './store-redis-lua-sums.ts';
+
+/** What has ended stays this long, so that a clock that steps back finds it. Seconds. */
+const GRACE = 60;
+/** A broker's clock may be so much ahead of the server's. Seconds. */
+const AHEAD = 10;
+/** So many changes are kept for followers that were away; who missed more is told that anything may have changed. */
+const CHANGES = 20_000;
+
+const COMMON = String.raw`
+local run
+-- Which process this is. A library begins anew with each, so it is asked once.
+local function whoami()
+  run = run or string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+  return run
+end
+local function timeOf(given)
+  if given ~= '' then return tonumber(given) end
+  return tonumber(redis.call('TIME')[1])
+end
+-- Is this the memory that the broker knows? id, the latest commit it was told of.
+local function standing(meta, id, known, given)
+  local m = redis.call('HMGET', meta, 'id', 'run', 'n', 'seq', 'since', 'seen', 'watch', 'ch')
+  local now = timeOf(given)
+  local why
+  if not m[1] then why = 'gone'
+  elseif m[1] ~= id then why = 'foreign'
+  elseif m[2] ~= whoami() or tonumber(m[3]) < tonumber(known) then why = 'other'
+  elseif given == '' and now < tonumber(m[6]) - ${GRACE} / 2 then why = 'other' end
+  return { n = tonumber(m[3] or 0), seq = tonumber(m[4] or 0), since = tonumber(m[5] or 0), seen = tonumber(m[6] or 0),
+    watch = m[7] or '', ch = m[8] or '0' }, now, why
+end
+local function alive(till, at) return till < 0 or till >= at end
+local function refOf(seq) return string.format('entry/%016d', seq) end
+`;
+
+const COMMIT = String.raw`
+local function readKey(key, at)
+  local raw = redis.call('GET', key)
+  if not raw then return { version = 0, terms = {} } end
+  local fields = { cmsgpack.unpack(raw) }
+  local held = { version = fields[1], value = fields[3], name = fields[4], terms = {} }
+  for i = 5, #fields do held.terms[#held.terms + 1] = fields[i] end
+  if not alive(fields[2], at) then held.version, held.value = 0, nil end
+  return held
+end
+local function writeKey(tag, ended, key, held, now)
+  local next, ref = held.next, held.name .. '\0' .. string.sub(key, #tag + 3)
+  local keep = {}
+  for _, term in ipairs(next.terms) do keep[term] = true end
+  for _, term in ipairs(held.terms) do
+    if not keep[term] then redis.call('ZREM', tag .. 't:' .. term, ref) end
+  end
+  for _, term in ipairs(next.terms) do redis.call('ZADD', tag .. 't:' .. term, 0, ref) end
+  local ends = next.till >= 0 and next.till < 1e11
+  if #next.terms > 0 then
+    redis.call('SET', key, cmsgpack.pack(next.version, next.till, next.value, held.name, unpack(next.terms)))
+    if ends then redis.call('ZADD', ended, next.till, ref) else redis.call('ZREM', ended, ref) end
+    return
+  end
+  if #held.terms > 0 then redis.call('ZREM', ended, ref) end
+  local packed = cmsgpack.pack(next.version, next.till, next.value)
+  if ends then redis.call('SET', key, packed, 'EX', math.max(1, next.till - now + ${GRACE}))
+  else redis.call('SET', key, packed) end
+end
+
+-- keys: meta, log, changes, chains, ends, chain, tail; then those of the claims and entries, in order.
+-- argv: id, known, now, at, notAfter, chain, claims, entries; then theirs, in order.
+local function commit(keys, argv)
+  local meta, now, why = standing(keys[1], argv[1], argv[2], argv[3])
+  if why then return { why } end
+  local tag = string.sub(keys[1], 1, -5)
+  local at, claims, entries = tonumber(argv[4]), tonumber(argv[7]), tonumber(argv[8])
+  if now > tonumber(argv[5]) then return { 'late' } end
+  if argv[3] == '' and at > now + ${AHEAD} then return { 'ahead' } end
+  local judged = math.min(at, now)
+  local k, a = 8, 9
+  local held, order, sums, sumOrder = {}, {}, {}, {}
+  for i = 0, claims - 1 do
+    local holds
+    if argv[a] == 's' then
+      local s = keys[k]
+      if not sums[s] then
+        sums[s] = openSum(s, keys[k + 1], keys[k + 2], now)
+        sumOrder[#sumOrder + 1] = sums[s]
+      end
+      holds = sumHolds(sums[s], argv[a + 1], tonumber(argv[a + 2]), tonumber(argv[a + 3]), tonumber(argv[a + 4]), tonumber(argv[a + 5]))
+      k, a = k + 3, a + 6
+    else
+      local key, version = keys[k], tonumber(argv[a + 1])
+      local it = held[key] or readKey(key, judged)
+      held[key] = it
+      if argv[a] == 'c' then
+        holds = it.version == version and tonumber(argv[a + 2]) >= meta.since
+        k, a = k + 1, a + 3
+      else
+        local issued, value, till, terms = tonumber(argv[a + 2]), argv[a + 4], tonumber(argv[a + 5]), tonumber(argv[a + 7])
+        local same = argv[a] == 'o' and it.version > 0 and it.value == value
+        holds = issued >= meta.since and (it.version == version or same)
+        if holds and it.version == version then
+          if not it.next then order[#order + 1] = key end
+          it.name, it.value, it.version = argv[a + 3], value, version + 1
+          it.next = { version = version + 1, value = value, till = till, terms = {}, kind = argv[a + 6] }
+          for t = 1, terms do it.next.terms[t] = string.sub(keys[k + t], #tag + 3) end
+          if not alive(till, judged) then it.version, it.value = 0, nil end
+        end
+        k, a = k + 1 + terms, a + 8
+      end
+    end
+    if not holds then return { 'no', i } end
+  end
+  if entries > 0 and redis.call('HGET', keys[6], 'closed') then return { 'closed' } end
+  for _, key in ipairs(order) do
+    for _, term in ipairs(held[key].terms) do redis.call('EXISTS', tag .. 't:' .. term) end
+  end
+
+  local n, seq, names = meta.n + 1, meta.seq, {}
+  for _, key in ipairs(order) do
+    local it = held[key]
+    writeKey(tag, keys[5], key, it, now)
+    if meta.watch ~= '' and (string.find(meta.watch, '\0' .. it.next.kind .. '\0', 1, true) or string.find(meta.watch, '\0*\0', 1, true)) then
+      names[#names + 1] = it.name
+    end
+  end
+  for _, sum in ipairs(sumOrder) do writeSum(sum) end
+  for _ = 1, entries do
+    local body, terms = argv[a], tonumber(argv[a + 1])
+    seq = seq + 1
+    local hashes = {}
+    for t = 1, terms do
+      hashes[t] = string.sub(keys[k], #tag + 3)
+      redis.call('ZADD', keys[k], 0, refOf(seq))
+      k = k + 1
+    end
+    redis.call('XADD', keys[2], seq .. '-0', 'c', argv[6], 'b', body, 't', table.concat(hashes, ' '))
+    redis.call('RPUSH', keys[7], seq .. ' ' .. now)
+    a = a + 2
+  end
+  if entries > 0 and redis.call('HSETNX', keys[6], 'first', meta.seq + 1) == 1 then
+    redis.call('ZADD', keys[4], meta.seq + 1, argv[6])
+  end
+  if #names > 0 then
+    redis.call('XADD', keys[3], 'MAXLEN', '~', ${CHANGES}, n .. '-0', 'p', meta.ch, 'k', table.concat(names, '\0'))
+    redis.call('HSET', keys[1], 'n', n, 'seq', seq, 'seen', math.max(now, meta.seen), 'ch', n)
+  else
+    redis.call('HSET', keys[1], 'n', n, 'seq', seq, 'seen', math.max(now, meta.seen))
+  end
+  return { 'ok', n, meta.seq + 1 }
+end
+
+-- keys: meta, those looked for, two for each sum. argv: id, known, now, how many keys; then the sums' windows.
+local function look(keys, argv)
+  local _, now, why = standing(keys[1], argv[1], argv[2], argv[3])
+  if why then return { why } end
+  local found, count = { 'ok' }, tonumber(argv[4])
+  for i = 1, count do
+    local raw = redis.call('GET', keys[1 + i])
+    local version, till, value = 0, 0, ''
+    if raw then version, till, value = cmsgpack.unpack(raw) end
+    if version == 0 or not alive(till, now) then found[#found + 1] = 0; found[#found + 1] = ''
+    else found[#found + 1] = version; found[#found + 1] = value end
+  end
+  for i = 1, #argv - 4 do
+    local at = count + 2 * i
+    found[#found + 1] = number(sumAt(keys[at], keys[at + 1], tonumber(argv[4 + i]), now))
+  end
+  return found
+end
+`;
+
+const code = COMMON + SUMS + COMMIT + LEDGER;
+/** Named by what it is, so that brokers of two versions work side by side on one server. */
+const stamp = createHash('sha256').update(code).digest('hex').slice(0, 16);
+const READS = new Set<string>(['look', 'scan', 'tail', 'changes', 'heads']);
+const NAMES = ['commit', 'look', 'scan', 'tail', 'changes', 'heads', 'admit', 'seal', 'close', 'noted', 'watch', 'tidy', 'trim'] as const;
+export type Name = (typeof NAMES)[number];
+export const isRead = (name: Name): boolean => READS.has(name);
+export const functionOf = (name: Name): string => `countersign_${stamp}_${name}`;
+export const LIBRARY = `#!lua name=countersign_${stamp}
+${code}
+${NAMES.map(
+  (name) =>
+    `redis.register_function{ function_name = '${functionOf(name)}', callback = ${name}${READS.has(name) ? ", flags = { 'no-writes' }" : ''} }`,
+).join('\n')}
+`;

@@ -1,0 +1,185 @@
+/**
+ * The store in Redis, for any number of brokers: one server, or one behind Sentinels, or one slot of a Cluster. A commit is one function
+ * inside the server (store-redis-lua.ts), so it is decided and written as one there; this file packs, waits and reads answers. A commit whose
+ * answer does not come is in doubt: it is reported as such and never sent again. Knows no more of what it keeps than the port says.
+ */
+import { randomBytes } from 'node:crypto';
+import type { Json } from '../wire/json.ts';
+import { createFollowers } from './follow.ts';
+import { ENTRY, pack } from './pack.ts';
+import { type Batch, type Found, type Store, type Stored, StoreFault, type StoreRefused } from './store.ts';
+import { chainsOf, OwnChain } from './store-redis-chain.ts';
+import type { Access } from './store-redis-connect.ts';
+import { type LineOptions, openLine } from './store-redis-line.ts';
+import type { Persistence } from './store-redis-open.ts';
+import { keepUp } from './store-redis-pace.ts';
+import { kindOf, lookWords, namesUnder, wordsOf } from './store-redis-words.ts';
+
+export interface RedisStore extends Store {
+  /** Since when, epoch seconds, this memory is whole: what was issued before may have been used up unseen (`issued` in a claim). */
+  readonly since: number;
+  /** Entries of this broker are not what it wrote: tampering, or a server that lost them. verify-ledger tells more. */
+  readonly broken: { readonly seq: number; readonly why: string } | undefined;
+  /** The server no longer has the store that this broker knew: every commit is refused until the process starts again. */
+  readonly poisoned: StoreRefused | undefined;
+  /** Seals what was committed here so far; what a scan shows has its hash then. Throws StoreFault. */
+  seal(): Promise<void>;
+}
+export interface RedisOptions extends Pick<Access, 'place' | 'username' | 'password' | 'sentinelPassword' | 'tls'> {
+  /** Stores of several names share a server; in a Cluster each is one slot. */
+  readonly name?: string;
+  readonly persistence?: Persistence;
+  /** A commit is answered when so many replicas have it too. Default: 1 behind Sentinels and in a Cluster, else 0. */
+  readonly replicas?: number;
+  /** How long one answer may take. Default: 1000. */
+  readonly timeoutMs?: number;
+  /** Epoch seconds, in the place of the server's own clock. */
+  readonly now?: () => number;
+}
+
+const PAGE = 500;
+const newId = (): string => randomBytes(12).toString('base64url');
+
+/** Opens the store, or makes it where there is none. Throws StoreRefused, with a remedy, when the server may not be trusted with one. */
+export async function redisStore(options: RedisOptions): Promise<RedisStore> {
+  const { place, now } = options;
+  const tag = `{${options.name ?? 'countersign'}}`;
+  const names = namesUnder(tag);
+  const followers = createFollowers();
+  let up = (_: { readonly lost: boolean }): void => undefined;
+  const settings: LineOptions = {
+    ...options,
+    tag,
+    persistence: options.persistence ?? 'always',
+    replicas: options.replicas ?? ('url' in place ? 0 : 1),
+    timeoutMs: options.timeoutMs ?? 1_000,
+    newId,
+    onUp: (how) => up(how),
+  };
+  const line = await openLine(settings);
+  const chains = chainsOf(line, tag);
+  const own = new OwnChain(chains, newId);
+  const pace = keepUp({ line, names, chains, own, followers, now });
+  up = pace.up;
+  const underWay = new Set<Promise<unknown>>();
+  let closing: Promise<void> | undefined;
+
+  const open = (): void => {
+    if (closing) throw new StoreFault('closed');
+  };
+  async function commit<R extends string>(batch: Batch<R>): Promise<R | undefined> {
+    const packed = pack(batch);
+    for (;;) {
+      const chain = own.id;
+      const { keys, args } = wordsOf(packed, chain, names);
+      let reply: readonly unknown[];
+      try {
+        reply = await line.ask('commit', keys, args);
+      } catch (fault) {
+        // Its entries may stand in the chain, and then are linked like any other.
+        if (packed.entries.length > 0) own.doubt();
+        throw fault;
+      }
+      const [word, one, first] = reply;
+      if (word === 'no') return batch.claims[Number(one)]?.else;
+      if (word === 'late') throw new StoreFault('deadline');
+      if (word === 'ahead') throw new StoreFault('clock');
+      if (word === 'closed') {
+        // Nothing was written: this chain was ended for us while we stood still.
+        if (own.id === chain) own.begin();
+        continue;
+      }
+      line.learn(Number(one));
+      if (packed.entries.length > 0 && own.id === chain) {
+        own.landed(
+          Number(first),
+          packed.entries.map(({ body }) => body),
+        );
+        pace.soon();
+      }
+      return undefined;
+    }
+  }
+  function counted<T>(work: Promise<T>): Promise<T> {
+    underWay.add(work);
+    const done = (): void => void underWay.delete(work);
+    work.then(done, done);
+    return work;
+  }
+
+  return {
+    get since() {
+      return line.since;
+    },
+    get broken() {
+      return own.broken;
+    },
+    get poisoned() {
+      return line.poisoned;
+    },
+    seal: () => own.flush(),
+
+    async commit(batch) {
+      open();
+      return counted(commit(batch));
+    },
+
+    async look(wanted, sums = []) {
+      open();
+      const { keys, args } = lookWords(wanted, sums, names);
+      const reply = await line.ask('look', keys, args);
+      const found = wanted.map((_, i): Found | undefined => {
+        const version = Number(reply[1 + 2 * i]);
+        return version === 0 ? undefined : { version, value: JSON.parse(String(reply[2 + 2 * i])) as Json };
+      });
+      return { found, sums: sums.map((_, i) => Number(reply[1 + 2 * wanted.length + i])) };
+    },
+
+    async scan({ term, after = '', limit, newestFirst = false }) {
+      open();
+      if (!Number.isSafeInteger(limit) || limit < 0) throw new RangeError('a limit is a whole number, not below zero');
+      const ledger = term === 'entry';
+      if (ledger && after !== '' && !/^entry\/\d{16}$/.test(after)) throw new RangeError('the ledger is paged by the keys of its entries');
+      await own.flush();
+      const rows: Stored[] = [];
+      let from = ledger ? after.slice(ENTRY.length) : after;
+      while (rows.length < limit) {
+        const keys = [names.meta, names.log, ledger ? names.log : names.of('t', term)];
+        const reply = await line.ask('scan', keys, [
+          from && ledger ? Number(from) : from,
+          Math.min(PAGE, limit - rows.length),
+          newestFirst ? 1 : 0,
+        ]);
+        for (let i = 2; i < reply.length; i += 5) rows.push(storedOf(reply, i));
+        if (reply[1] === '') break;
+        from = String(reply[1]);
+      }
+      return rows;
+    },
+
+    follow(prefix, signal) {
+      open();
+      if (!signal.aborted) pace.watch(prefix.includes('/') ? kindOf(prefix) : '*', prefix);
+      return followers.follow(prefix, signal);
+    },
+
+    close() {
+      closing ??= (async () => {
+        await Promise.allSettled(underWay);
+        await pace.stop();
+        followers.end();
+        line.close();
+      })();
+      return closing;
+    },
+  };
+}
+function storedOf(reply: readonly unknown[], at: number): Stored {
+  const [key, version, value, hash] = reply.slice(at, at + 4);
+  return {
+    key: String(key),
+    version: Number(version),
+    value: JSON.parse(String(value)) as Json,
+    ...(hash !== '' && { hash: String(hash) }),
+  };
+}

@@ -1,0 +1,22 @@
+/** The contract of every store, kept by Redis. */
+import { after, before, suite } from 'node:test';
+import { redisStore } from '../../src/store/store-redis.ts';
+import { storeContract } from '../contract/store.ts';
+import { T } from '../contract/store-room.ts';
+import { skipUnless } from './provision.ts';
+import { type Redis, startRedis } from './redis.ts';
+
+suite('redis', { skip: await skipUnless('redis') }, () => {
+  let redis: Redis;
+  let stores = 0;
+  before(async () => {
+    redis = await startRedis({ appendfsync: 'always' });
+  });
+  after(() => redis.stop());
+
+  storeContract('Redis', async () => {
+    const clock = { at: T };
+    const place = { url: `redis://${redis.host}:${redis.port}` };
+    return { store: await redisStore({ place, password: redis.password, name: `store-${stores++}`, now: () => clock.at }), clock };
+  });
+});
