@@ -1,4 +1,5 @@
 /** Back ends by configuration: a new one is one line here. */
+import { readFileSync } from 'node:fs';
 import type { Credentials } from './bundle/bundle.ts';
 import type { Config } from './config.ts';
 import { ConfigError } from './errors.ts';
@@ -6,26 +7,66 @@ import type { Signer } from './keys/signer.ts';
 import type { SignLogin } from './mint/login.ts';
 import type { Minter, Minters } from './mint/minter.ts';
 import { jwtMinter } from './mint/minter-jwt.ts';
+import { vaultMinter } from './mint/minter-vault.ts';
+import { readVaultRegistration } from './mint/minter-vault-registration.ts';
+import type { Bundle, Registration, World } from './model.ts';
 import { type SqliteStore, sqliteStore } from './store/store-sqlite.ts';
 import type { Alg } from './wire/jws.ts';
 
 export const openStore = (config: Pick<Config, 'store'>): Promise<SqliteStore> => sqliteStore({ path: config.store.path });
 
 /** How the bundle's registrations are read, whether or not a back end of the kind is configured here. */
-const readers: Credentials['readers'] = new Map([]);
+const readers: Credentials['readers'] = new Map([['vault', readVaultRegistration]]);
 export const credentials = (config?: Pick<Config, 'backends'>): Credentials => ({
   readers,
   reserved: new Set((config?.backends ?? []).map(({ audience }) => audience)),
 });
 
 type BackEnd = Config['backends'][number];
-export function openMinters(config: Pick<Config, 'backends'>, parts: { readonly signer: Signer; readonly login?: SignLogin }): Minters {
+interface Parts {
+  readonly signer: Signer;
+  /** Absent where no back end is configured. */
+  readonly login?: SignLogin;
+  readonly world: World;
+  /** The one in force now. */
+  readonly bundle: () => Bundle;
+}
+/** Throws ConfigError. */
+export function openMinters(config: Pick<Config, 'backends'>, parts: Parts): Minters {
   const { signer, login } = parts;
-  const all: readonly Minter[] = [jwtMinter({ signer }), ...(login ? config.backends.map((backEnd) => openMinter(backEnd, login)) : [])];
+  const all: readonly Minter[] = [
+    jwtMinter({ signer }),
+    ...(login ? config.backends.map((backEnd) => openMinter(backEnd, { ...parts, login })) : []),
+  ];
   return new Map(all.map((minter) => [minter.kind, minter]));
 }
-function openMinter(_backEnd: BackEnd, _login: SignLogin): Minter {
-  throw new ConfigError(['backends: there is no minter of this kind yet']);
+function openMinter(backEnd: BackEnd, parts: Parts & { readonly login: SignLogin }): Minter {
+  const { login, world, bundle } = parts;
+  const { now, random } = world;
+  switch (backEnd.use) {
+    case 'vault': {
+      const { use, namespace, ca, sweep, ...rest } = backEnd;
+      const given = {
+        ...(namespace !== undefined && { namespace }),
+        ...(sweep && { sweep }),
+        ...(ca !== undefined && { ca: fileOf(ca, use) }),
+      };
+      return vaultMinter({ ...rest, ...given, login, now, random, registered: () => registered(bundle(), use) });
+    }
+    case 'aws':
+      throw new ConfigError(['backends: there is no minter of this kind yet']);
+    default:
+      return backEnd satisfies never;
+  }
+}
+const registered = ({ servers }: Bundle, kind: string): readonly Registration[] =>
+  servers.all.flatMap(({ tools }) => [...tools.values()].flatMap(({ credentials }) => credentials.get(kind) ?? []));
+function fileOf(path: string, use: BackEnd['use']): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    throw new ConfigError([`backends: a file that ${use} names cannot be read`]);
+  }
 }
 
 export function algorithms(config: Config): readonly [Alg, ...Alg[]] {

@@ -120,7 +120,12 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
   const { signer } = tokens;
   // Where there is no back end, nothing ever logs in at one.
   const logins = config.backends.length > 0 ? await openRing('backends', LOGIN_LIFE_SECONDS) : undefined;
-  const minters = openMinters(config, { signer, ...(logins && { login: loginSigner({ issuer: config.issuer, signer: logins.signer }) }) });
+  const minters = openMinters(config, {
+    signer,
+    world,
+    bundle: bundles.current,
+    ...(logins && { login: loginSigner({ issuer: config.issuer, signer: logins.signer }) }),
+  });
 
   const nonce = nonces({ mac: (text) => secret.mac('nonce', text) });
   const authenticate = createAuthenticator({

@@ -53,7 +53,17 @@ const backEnd = z.discriminatedUnion('use', [
       .regex(/^[a-z0-9][a-z0-9_-]{0,63}$/, 'must be one path segment')
       .default('jwt')
       .describe('Where its JWT auth method is mounted'),
-    namespace: z.string().optional(),
+    namespace: z
+      .string()
+      .regex(/^[A-Za-z0-9_-]{1,128}(\/[A-Za-z0-9_-]{1,128})*$/, 'must be path segments')
+      .optional(),
+    ca: z.string().min(1).optional().describe('PEM file of who vouches for its certificate, in place of the public authorities'),
+    sweep: z
+      .strictObject({ role: z.string().regex(/^[A-Za-z0-9_-]{1,128}$/, 'must be one path segment') })
+      .optional()
+      .describe(
+        'The login role that may list and end leases: then what a dead broker left ends at once. Its paths must be this broker’s alone',
+      ),
     timeoutMs,
   }),
   z.strictObject({

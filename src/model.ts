@@ -92,6 +92,7 @@ export interface Registration {
   readonly cap: number; // outstanding at most under `where`
   readonly ttlSeconds?: number;
   readonly settings: unknown; // as the minter of this kind has read it; nobody else looks inside
+  readonly standing?: true; // what is handed out was there before, and lives on after the action: no back end ends it
 }
 /** Who holds the key on this connection. Without `jkt` no proof was shown: good for a base token only. */
 export interface Caller {

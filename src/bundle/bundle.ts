@@ -50,7 +50,7 @@ export type Engine = (sources: Sources) => Promise<Result<Compiled, readonly Pro
 export type ReadRegistration = (
   settings: JsonObject,
   of: { readonly server: string; readonly tool: Pick<Tool, 'name' | 'schema' | 'hidden'> },
-) => Result<Pick<Registration, 'where' | 'settings'>, readonly string[]>;
+) => Result<Pick<Registration, 'where' | 'settings' | 'standing'>, readonly string[]>;
 /** What back ends add to the bundle's language. */
 export interface Credentials {
   readonly readers: ReadonlyMap<CredentialKind, ReadRegistration>;

@@ -1,0 +1,78 @@
+/** What Vault holds under registered paths and no lease of ours names: made by a broker that died before it could say so. */
+import type { EpochSeconds, Registration } from '../model.ts';
+import type { Waiting } from '../wire/jws.ts';
+import type { SignLogin } from './login.ts';
+import type { Minter, Strays } from './minter.ts';
+import { type VaultClient, VaultNo } from './minter-vault-client.ts';
+import type { VaultSettings } from './minter-vault-registration.ts';
+import { VaultFault } from './minter-vault-transport.ts';
+
+export interface StraysOptions {
+  readonly vault: VaultClient;
+  readonly role: string;
+  readonly audience: string;
+  readonly login: SignLogin;
+  readonly now: () => EpochSeconds;
+  readonly random: (bytes: number) => Uint8Array;
+  readonly registered: () => readonly Registration[];
+}
+/** In one pass: each is two calls, and more would melt what they are to relieve. The rest waits for the next. */
+const A_PASS = 200;
+
+/** The paths registered here must be this broker's alone: a lease that somebody else has made there is a stray to it. */
+export function vaultStrays(options: StraysOptions): NonNullable<Minter['strays']> {
+  const { vault, role, audience, login: sign, now, random, registered } = options;
+
+  return async (named, olderThan, waiting): Promise<Strays> => {
+    const paths = new Set(registered().flatMap(({ settings }) => leased(settings as VaultSettings)));
+    if (paths.size === 0) return { ended: 0, left: 0 };
+    const id = `swp_${Buffer.from(random(16)).toString('base64url')}`;
+    // No tool has this subject: a server's name and a colon stand before each of theirs.
+    const { token } = await said(vault.login(role, await sign({ audience, subject: 'sweep', id, now: now() }), waiting));
+    try {
+      const found: string[] = [];
+      for (const path of paths) {
+        const ids = await said(vault.list(`sys/leases/lookup/${path}`, token, waiting));
+        for (const name of ids) if (!name.endsWith('/') && !named.has(`${path}/${name}`)) found.push(`${path}/${name}`);
+      }
+      let ended = 0;
+      let spared = 0;
+      for (const lease_id of found.slice(0, A_PASS)) {
+        const outcome = await end(lease_id, token, olderThan, waiting);
+        if (outcome === 'ended') ended++;
+        else if (outcome === 'spared') spared++;
+      }
+      return { ended, left: found.length - ended - spared };
+    } finally {
+      await vault.revoke(token, waiting).catch(() => undefined); // it ends by itself
+    }
+  };
+
+  async function end(lease_id: string, token: string, olderThan: EpochSeconds, waiting: Waiting): Promise<'ended' | 'spared' | 'left'> {
+    try {
+      const { data } = await vault.ask('sys/leases/lookup', { token, body: { lease_id } }, waiting);
+      const issued = Date.parse(String((data as { issue_time?: unknown } | undefined)?.issue_time)) / 1000;
+      // What was made a moment ago may be on its way into the ledger.
+      if (!(issued < olderThan)) return Number.isNaN(issued) ? 'left' : 'spared';
+      await vault.ask('sys/leases/revoke', { token, body: { lease_id, sync: true } }, waiting);
+      return 'ended';
+    } catch (fault) {
+      // Between list and lookup it came to its own end: Vault knows it no more.
+      if (fault instanceof VaultNo && (fault.status === 400 || fault.status === 404)) return 'spared';
+      // What made it does not let it go now: Vault tries again, and so do we.
+      if (fault instanceof VaultNo || (fault instanceof VaultFault && fault.code === 'vault_status')) return 'left';
+      throw fault;
+    }
+  }
+}
+
+/** Certificates and values have no lease: nothing would be listed. */
+const leased = ({ form, path }: VaultSettings): readonly string[] => (form === 'database' || form === 'read' ? [path] : []);
+/** The operator configured a sweep that Vault does not let us do. */
+async function said<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (fault) {
+    throw fault instanceof VaultNo ? new VaultFault('vault_status') : fault;
+  }
+}
