@@ -3,10 +3,15 @@ import type { Line } from './store-redis-line.ts';
 
 /** Together in one call. */
 const MOST = 500;
+/** So many of the latest entries stay here, for a server that loses what it has answered. */
+const KEPT = 10_000;
 
 interface Unsealed {
   readonly seq: number;
   readonly body: string;
+}
+export interface Kept extends Unsealed {
+  readonly terms: readonly string[];
 }
 /** Where a chain stands in Redis. */
 export interface Standing {
@@ -69,6 +74,7 @@ export class OwnChain {
   /** What waits here may not be all that waits there. */
   #unsure = false;
   #sealing: Promise<void> | undefined;
+  #kept: Kept[] = [];
   #broken: { readonly seq: number; readonly why: string } | undefined;
 
   constructor(chains: Chains, newId: () => string) {
@@ -89,10 +95,13 @@ export class OwnChain {
   get isWhole(): boolean {
     return this.#waiting.length === 0 && !this.#unsure;
   }
-  landed(first: number, bodies: readonly string[]): void {
+  landed(first: number, entries: readonly Omit<Kept, 'seq'>[]): void {
     const last = this.#waiting.at(-1)?.seq ?? this.#head.seq;
+    const landed = entries.map((entry, i) => ({ ...entry, seq: first + i }));
     if (first <= last) this.#unsure = true;
-    else for (const [i, body] of bodies.entries()) this.#waiting.push({ seq: first + i, body });
+    else this.#waiting.push(...landed);
+    this.#kept.push(...landed);
+    if (this.#kept.length > 2 * KEPT) this.#kept.splice(0, KEPT);
   }
   /** Something of ours may have landed that nobody told of. */
   doubt(): void {
@@ -104,6 +113,13 @@ export class OwnChain {
     this.#head = START;
     this.#waiting = [];
     this.#unsure = false;
+    this.#kept = [];
+  }
+  /** The server may have lost the end of this chain: entries begin another, and these are the latest that were answered for. */
+  leave(): { readonly chain: string; readonly kept: readonly Kept[] } {
+    const left = { chain: this.#id, kept: this.#kept };
+    this.begin();
+    return left;
   }
 
   /** Resolves when all that had landed is sealed. Throws StoreFault. */

@@ -1,6 +1,9 @@
+import type { JsonObject } from '../wire/json.ts';
+import { headsBody } from './chains.ts';
 import type { Followers } from './follow.ts';
 import { type Chains, type OwnChain, sealAll } from './store-redis-chain.ts';
 import type { Line } from './store-redis-line.ts';
+import { type Left, putBack } from './store-redis-recover.ts';
 import type { Names } from './store-redis-words.ts';
 
 /** Changes reach followers within this and a trip. */
@@ -12,6 +15,8 @@ const TIDIED = 200;
 const ORPHANS_MS = 20_000;
 /** A broker that lives seals within a second. Seconds. */
 const ORPHANED = 10;
+/** More chains than so many are noted in the next entry. */
+const NOTED = 100;
 
 export interface Pace {
   /** Something of our chain wants to be sealed. */
@@ -28,14 +33,19 @@ export function keepUp(on: {
   readonly chains: Chains;
   readonly own: OwnChain;
   readonly followers: Followers;
-  readonly now: (() => number) | undefined;
+  readonly now: () => number;
+  readonly noteMs: number;
+  /** An entry of the store's own, like any other. */
+  readonly append: (bodies: readonly JsonObject[]) => Promise<void>;
 }): Pace {
-  const { line, names, chains, own, followers, now = () => Date.now() / 1000 } = on;
+  const { line, names, chains, own, followers, now, append } = on;
   const prefixes = new Set<string>();
   const kinds = new Set<string>();
   let watched = new Set<string>();
   /** The last change that was told. */
   let told: string | undefined;
+  /** Chains whose end may be lost. */
+  const left = new Set<Left>();
   let stopped = false;
   let sealing: NodeJS.Timeout | undefined;
 
@@ -92,7 +102,32 @@ export function keepUp(on: {
     }
   }
 
-  const stops = [every(BEAT_MS, news), every(TIDY_MS, tidy), every(ORPHANS_MS, orphans)];
+  /** What the other chains have come to, as an entry of ours: whoever cuts one of them off must cut ours off too. */
+  async function note(): Promise<void> {
+    const all = await headsOf(line, names);
+    const news = all.filter(({ chain, seq, noted }) => chain !== own.id && seq > noted).slice(0, NOTED);
+    if (news.length === 0) return;
+    const self = all.find(({ chain }) => chain === own.id);
+    await append([headsBody(Math.floor(now()), news)]);
+    await own.flush();
+    const noted = news.map(({ chain, seq }) => ({ chain, seq }));
+    // Else two brokers without work would note each other's notes for ever.
+    if (self && self.seq === self.noted && self.waiting === 0) noted.push({ chain: own.id, seq: own.head.seq });
+    const keys = noted.map(({ chain }) => names.the(`chain:${chain}`));
+    await line.ask(
+      'noted',
+      [names.meta, ...keys],
+      noted.map(({ seq }) => seq),
+    );
+  }
+  async function recover(): Promise<void> {
+    for (const one of left) {
+      await putBack({ line, names, chains, now }, one);
+      left.delete(one);
+    }
+  }
+
+  const stops = [every(BEAT_MS, news), every(BEAT_MS, recover), every(TIDY_MS, tidy), every(ORPHANS_MS, orphans), every(on.noteMs, note)];
   void quietly(orphans);
 
   return {
@@ -114,6 +149,7 @@ export function keepUp(on: {
       own.doubt();
       this.soon();
       if (!lost) return;
+      left.add(own.leave());
       watched = new Set();
       followers.tell(prefixes);
     },

@@ -4,7 +4,9 @@
  * answer does not come is in doubt: it is reported as such and never sent again. Knows no more of what it keeps than the port says.
  */
 import { randomBytes } from 'node:crypto';
-import type { Json } from '../wire/json.ts';
+import type { Json, JsonObject } from '../wire/json.ts';
+import type { Head } from './chain.ts';
+import { trimBody } from './chains.ts';
 import { createFollowers } from './follow.ts';
 import { ENTRY, pack } from './pack.ts';
 import { type Batch, type Found, type Store, type Stored, StoreFault, type StoreRefused } from './store.ts';
@@ -22,8 +24,13 @@ export interface RedisStore extends Store {
   readonly broken: { readonly seq: number; readonly why: string } | undefined;
   /** The server no longer has the store that this broker knew: every commit is refused until the process starts again. */
   readonly poisoned: StoreRefused | undefined;
-  /** Seals what was committed here so far; what a scan shows has its hash then. Throws StoreFault. */
+  /** Links what was committed here so far. It happens by itself within a moment; a broker that stops does it too. Throws StoreFault. */
   seal(): Promise<void>;
+  /**
+   * Takes the entries through this one away, all of which stand in an export with this digest. An entry that says so comes first. Answers how
+   * many went: called again after a fault it goes on. Throws RangeError when the entry is not there, or something before it is not sealed.
+   */
+  trim(exported: { readonly through: Head; readonly digest: string }): Promise<number>;
 }
 export interface RedisOptions extends Pick<Access, 'place' | 'username' | 'password' | 'sentinelPassword' | 'tls'> {
   /** Stores of several names share a server; in a Cluster each is one slot. */
@@ -33,16 +40,21 @@ export interface RedisOptions extends Pick<Access, 'place' | 'username' | 'passw
   readonly replicas?: number;
   /** How long one answer may take. Default: 1000. */
   readonly timeoutMs?: number;
+  /** How often this broker notes what the others' chains have come to. Default: 60. */
+  readonly noteSeconds?: number;
   /** Epoch seconds, in the place of the server's own clock. */
   readonly now?: () => number;
 }
 
 const PAGE = 500;
+const TRIMMED = 200;
+const refOf = (seq: number): string => ENTRY + String(seq).padStart(16, '0');
 const newId = (): string => randomBytes(12).toString('base64url');
 
 /** Opens the store, or makes it where there is none. Throws StoreRefused, with a remedy, when the server may not be trusted with one. */
 export async function redisStore(options: RedisOptions): Promise<RedisStore> {
   const { place, now } = options;
+  const seconds = (): number => Math.floor(now?.() ?? Date.now() / 1000);
   const tag = `{${options.name ?? 'countersign'}}`;
   const names = namesUnder(tag);
   const followers = createFollowers();
@@ -59,7 +71,7 @@ export async function redisStore(options: RedisOptions): Promise<RedisStore> {
   const line = await openLine(settings);
   const chains = chainsOf(line, tag);
   const own = new OwnChain(chains, newId);
-  const pace = keepUp({ line, names, chains, own, followers, now });
+  const pace = keepUp({ line, names, chains, own, followers, now: seconds, noteMs: (options.noteSeconds ?? 60) * 1000, append });
   up = pace.up;
   const underWay = new Set<Promise<unknown>>();
   let closing: Promise<void> | undefined;
@@ -91,14 +103,14 @@ export async function redisStore(options: RedisOptions): Promise<RedisStore> {
       }
       line.learn(Number(one));
       if (packed.entries.length > 0 && own.id === chain) {
-        own.landed(
-          Number(first),
-          packed.entries.map(({ body }) => body),
-        );
+        own.landed(Number(first), packed.entries);
         pace.soon();
       }
       return undefined;
     }
+  }
+  async function append(bodies: readonly JsonObject[]): Promise<void> {
+    await commit({ at: seconds(), notAfter: Number.MAX_SAFE_INTEGER, claims: [], entries: bodies.map((body) => ({ body, terms: [] })) });
   }
   function counted<T>(work: Promise<T>): Promise<T> {
     underWay.add(work);
@@ -155,6 +167,18 @@ export async function redisStore(options: RedisOptions): Promise<RedisStore> {
         from = String(reply[1]);
       }
       return rows;
+    },
+
+    async trim({ through, digest }) {
+      open();
+      const reply = await line.ask('scan', [names.meta, names.log, names.log], [through.seq - 1, 1, 0]);
+      if (reply[2] !== refOf(through.seq) || reply[5] !== through.hash) throw new RangeError('there is no such entry');
+      await append([trimBody(seconds(), { through: through.seq, digest })]);
+      for (let count = 0; ; ) {
+        const [, gone] = await line.ask('trim', [names.meta, names.log, names.the('floor')], [through.seq, TRIMMED]);
+        count += Number(gone);
+        if (Number(gone) < TRIMMED) return count;
+      }
     },
 
     follow(prefix, signal) {
