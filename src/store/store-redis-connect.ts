@@ -96,8 +96,11 @@ async function open(access: Access, where: Where): Promise<Redis> {
     ...(access.tls && { tls: access.tls }),
     ...where,
   });
-  // Whatever it says, the calls that it fails say too.
-  client.on('error', () => undefined);
+  // A call that fails with the connection says only that; here stands why.
+  let said: unknown;
+  client.on('error', (fault) => {
+    said = fault;
+  });
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error('no connection in time')), access.timeoutMs);
@@ -107,7 +110,7 @@ async function open(access: Access, where: Where): Promise<Redis> {
     return client;
   } catch (fault) {
     client.disconnect();
-    throw fault;
+    throw said ?? fault;
   } finally {
     clearTimeout(timer);
   }
