@@ -6,6 +6,9 @@ import { ConfigError } from './errors.ts';
 import type { Signer } from './keys/signer.ts';
 import type { SignLogin } from './mint/login.ts';
 import type { Minter, Minters } from './mint/minter.ts';
+import { awsMinter } from './mint/minter-aws.ts';
+import { readAwsRegistration } from './mint/minter-aws-registration.ts';
+import type { StandingKeys } from './mint/minter-aws-sts.ts';
 import { jwtMinter } from './mint/minter-jwt.ts';
 import { vaultMinter } from './mint/minter-vault.ts';
 import { readVaultRegistration } from './mint/minter-vault-registration.ts';
@@ -16,18 +19,23 @@ import type { Alg } from './wire/jws.ts';
 export const openStore = (config: Pick<Config, 'store'>): Promise<SqliteStore> => sqliteStore({ path: config.store.path });
 
 /** How the bundle's registrations are read, whether or not a back end of the kind is configured here. */
-const readers: Credentials['readers'] = new Map([['vault', readVaultRegistration]]);
+const readers: Credentials['readers'] = new Map([
+  ['aws', readAwsRegistration],
+  ['vault', readVaultRegistration],
+]);
 export const credentials = (config?: Pick<Config, 'backends'>): Credentials => ({
   readers,
   reserved: new Set((config?.backends ?? []).map(({ audience }) => audience)),
 });
 
 type BackEnd = Config['backends'][number];
+type Environment = Readonly<Record<string, string | undefined>>;
 interface Parts {
   readonly signer: Signer;
   /** Absent where no back end is configured. */
   readonly login?: SignLogin;
   readonly world: World;
+  readonly environment: Environment;
   /** The one in force now. */
   readonly bundle: () => Bundle;
 }
@@ -41,8 +49,8 @@ export function openMinters(config: Pick<Config, 'backends'>, parts: Parts): Min
   return new Map(all.map((minter) => [minter.kind, minter]));
 }
 function openMinter(backEnd: BackEnd, parts: Parts & { readonly login: SignLogin }): Minter {
-  const { login, world, bundle } = parts;
-  const { now, random } = world;
+  const { login, world, bundle, environment } = parts;
+  const { now, random, after } = world;
   switch (backEnd.use) {
     case 'vault': {
       const { use, namespace, ca, sweep, ...rest } = backEnd;
@@ -54,13 +62,28 @@ function openMinter(backEnd: BackEnd, parts: Parts & { readonly login: SignLogin
       return vaultMinter({ ...rest, ...given, login, now, random, registered: () => registered(bundle(), use) });
     }
     case 'aws':
-      throw new ConfigError(['backends: there is no minter of this kind yet']);
+      return awsMinter({ ...backEnd, keys: standing(backEnd.keys, environment), login, now, random, after });
     default:
       return backEnd satisfies never;
   }
 }
 const registered = ({ servers }: Bundle, kind: string): readonly Registration[] =>
   servers.all.flatMap(({ tools }) => [...tools.values()].flatMap(({ credentials }) => credentials.get(kind) ?? []));
+type StandingRefs = Extract<BackEnd, { readonly use: 'aws' }>['keys'];
+function standing(keys: StandingRefs, environment: Environment): StandingKeys | 'default-chain' | undefined {
+  if (keys === undefined || keys === 'default-chain') return keys;
+  const read = (ref: { readonly file: string } | { readonly env: string }): string => {
+    const text = 'file' in ref ? fileOf(ref.file, 'aws') : environment[ref.env];
+    if (text === undefined) throw new ConfigError(['backends: the environment has no variable of a name that aws gives']);
+    return text.replace(/\r?\n$/, '');
+  };
+  const { accessKeyId, secretAccessKey, sessionToken } = keys;
+  return {
+    accessKeyId: read(accessKeyId),
+    secretAccessKey: read(secretAccessKey),
+    ...(sessionToken && { sessionToken: read(sessionToken) }),
+  };
+}
 function fileOf(path: string, use: BackEnd['use']): string {
   try {
     return readFileSync(path, 'utf8');
@@ -74,10 +97,7 @@ export function algorithms(config: Config): readonly [Alg, ...Alg[]] {
   return [first, ...rest];
 }
 /** Throws ConfigError. */
-export function secretSource(
-  config: Config,
-  environment: Readonly<Record<string, string | undefined>>,
-): { readonly file: string } | { readonly value: string } {
+export function secretSource(config: Config, environment: Environment): { readonly file: string } | { readonly value: string } {
   const { secret } = config.keys;
   if ('file' in secret) return secret;
   const value = environment[secret.env];

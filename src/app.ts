@@ -123,6 +123,7 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
   const minters = openMinters(config, {
     signer,
     world,
+    environment: edge.environment,
     bundle: bundles.current,
     ...(logins && { login: loginSigner({ issuer: config.issuer, signer: logins.signer }) }),
   });

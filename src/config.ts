@@ -72,6 +72,15 @@ const backEnd = z.discriminatedUnion('use', [
     endpoint: secureUrl.optional().describe('Of another STS than AWS’s'),
     audience: z.string().min(1).default('sts.amazonaws.com').describe('`aud` of our logins: the client id of the identity provider there'),
     algorithm: z.enum(['ES256', 'RS256']).default('ES256').describe('What it takes logins in'),
+    via: z.enum(['web-identity', 'assume-role']).default('web-identity').describe('By a login for each action, or by keys that stand'),
+    keys: z
+      .union([
+        z.literal('default-chain'),
+        z.strictObject({ accessKeyId: secretRef, secretAccessKey: secretRef, sessionToken: secretRef.optional() }),
+      ])
+      .optional()
+      .describe('For assume-role: where its keys stand, or whatever an AWS SDK finds on this machine'),
+    minSessionSeconds: z.int().min(1).max(3600).default(900).describe('The shortest session its STS gives'),
     timeoutMs,
   }),
 ]);
@@ -123,6 +132,12 @@ function contradictions(config: Config): readonly string[] {
   const ids = config.issuers.map((i) => i.id);
   const kinds = config.backends.map((b) => b.use);
   for (const [index, kind] of kinds.entries()) if (kinds.indexOf(kind) !== index) problems.push(`backends.${index}.use: stands twice`);
+  for (const [index, end] of config.backends.entries()) {
+    if (end.use !== 'aws') continue;
+    if ((end.via === 'assume-role') !== (end.keys !== undefined))
+      problems.push(`backends.${index}.keys: stand with via: assume-role alone`);
+    if (!config.keys.algorithms.includes(end.algorithm)) problems.push(`backends.${index}.algorithm: keys.algorithms has no such keys`);
+  }
   const urls = config.issuers.map((i) => i.issuer);
   for (const [index, id] of ids.entries()) if (ids.indexOf(id) !== index) problems.push(`issuers.${index}.id: stands twice`);
   for (const [index, url] of urls.entries()) {

@@ -49,7 +49,7 @@ const VENDORS: readonly (readonly [RegExp, readonly string[]])[] = [
   [/^decide\/policy-/, ['@cedar-policy/cedar-wasm']],
   [/^record\/reader-/, ['pino', 'prom-client']],
   [/^store\/store-redis/, ['ioredis']],
-  [/^mint\/minter-[a-z]+-registration\.ts$/, ['zod']],
+  [/^mint\/minter-[a-z]+-registration(-[a-z]+)?\.ts$/, ['zod']],
   [/^mint\/minter-vault/, ['node-vault']],
   [/^mint\/minter-aws/, ['@aws-sdk/client-sts']],
 ];
