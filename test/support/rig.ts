@@ -86,6 +86,8 @@ export interface RigOptions {
   readonly config?: Partial<ConfigInput>;
   readonly world?: World;
   readonly environment?: Readonly<Record<string, string>>;
+  /** Another program than this one (toy.ts). */
+  readonly program?: { readonly createApp: typeof createApp; readonly parseConfig: typeof parseConfig };
   /** What is done to the copy of the sample bundle before the broker first reads it. */
   readonly bundle?: (folder: string) => Promise<void>;
 }
@@ -106,7 +108,8 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
   });
   await options.bundle?.(policies);
   const issuer = `http://127.0.0.1:${await freePort()}`;
-  const config = parseConfig({
+  const program = options.program ?? { createApp, parseConfig };
+  const config = program.parseConfig({
     issuer,
     listen: { port: Number(new URL(issuer).port) },
     policies,
@@ -128,7 +131,7 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
   });
   const log: string[] = [];
   const world = options.world ?? createWorld();
-  const app = await createApp(config, {
+  const app = await program.createApp(config, {
     world,
     log: pino({ base: null }, { write: (line: string) => void log.push(line) }),
     environment: options.environment ?? {},
