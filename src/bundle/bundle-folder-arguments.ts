@@ -7,9 +7,11 @@ import type { ArgumentRules } from './formats.ts';
 const shared = { allowUnionTypes: true, strictRequired: false, validateFormats: false, ownProperties: true, logger: false } as const;
 /** Says what is wrong with a schema as it is written. */
 const strict = new Ajv2020({ ...shared, strict: true, useDefaults: true });
+// What `strict` has found to be a schema is one when closed: these two need not compile the meta-schema again, and ask it.
+const trusting = { ...shared, strict: false, meta: false, validateSchema: false } as const;
 /** Judges arguments. Not strict: closing a schema adds keywords beside types that it does not state. */
-const judge = new Ajv2020({ ...shared, strict: false });
-const filler = new Ajv2020({ ...shared, strict: false, useDefaults: true });
+const judge = new Ajv2020(trusting);
+const filler = new Ajv2020({ ...trusting, useDefaults: true });
 
 /** Errors: everything that is wrong with the schema, in words. */
 export function compileArguments(schema: JsonObject): Result<ArgumentRules, readonly string[]> {
