@@ -56,7 +56,7 @@ function readLeased(answer: JsonObject, path: string): Made {
   const id = answer['lease_id'];
   const seconds = secondsOf(answer['lease_duration']);
   // Without a lease Vault does not end it: it stood before, and goes on standing.
-  if (id === '' || seconds < 1) throw new VaultFault('vault_lifetime');
+  if (id === '') throw new VaultFault('vault_lifetime');
   if (!textOf(id).startsWith(`${path}/`)) fault();
   return { data, lease: { id: textOf(id), seconds } };
 }

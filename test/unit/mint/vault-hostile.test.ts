@@ -23,6 +23,14 @@ const drip: Answer = (response) => {
   const timer = setInterval(() => response.write(' '), 20);
   response.once('close', () => clearInterval(timer));
 };
+/** What would do for any step, were it not for how it comes. */
+const good =
+  (headers: Record<string, string>, status = 200): Answer =>
+  (response) => {
+    const client_token = response.req.headers['x-vault-token'] ?? 'hvs.of-a-login';
+    const body = { auth: { client_token, lease_duration: 60 }, lease_id: `${PATH}/x`, lease_duration: 60, data: {} };
+    response.writeHead(status, headers).end(JSON.stringify(body));
+  };
 const errors: Body = { errors: ['canary: something with a secret in it'] };
 const STEPS = { login: 'auth/jwt/login', renew: 'auth/token/renew-self', secret: PATH } as const;
 
@@ -50,8 +58,9 @@ const ILL: readonly (readonly [what: string, answer: Answer, ends: string])[] = 
   ['nothing', raw(200, json), 'vault_form'],
   ['HTML', raw(200, { 'content-type': 'text/html' }, '<html>login</html>'), 'vault_form'],
   ['HTML as an error', raw(403, { 'content-type': 'text/html' }, '<html>blocked</html>'), 'vault_form'],
-  ['JSON that says it is text', raw(200, { 'content-type': 'text/plain' }, '{}'), 'vault_form'],
-  ['something packed', raw(200, { ...json, 'content-encoding': 'gzip' }, '{}'), 'vault_form'],
+  ['JSON that says it is text', good({ 'content-type': 'text/plain' }), 'vault_form'],
+  ['something packed', good({ ...json, 'content-encoding': 'identity, gzip' }), 'vault_form'],
+  ['a part', good(json, 206), 'vault_status'],
   ['10 MB', raw(200, json, ...Array<Buffer>(160).fill(Buffer.alloc(65_536, 0x20))), 'vault_size'],
   ['10 MB as an error', raw(500, json, ...Array<Buffer>(160).fill(Buffer.alloc(65_536, 0x20))), 'vault_size'],
   ['half a body', cut, 'vault_network'],
@@ -107,6 +116,7 @@ suite('a Vault that lies', () => {
     ['a life before now', renew({ lease_duration: -60 }), 'vault_lifetime'],
     ['a life of half seconds', renew({ lease_duration: 59.5 }), 'vault_form'],
     ['a secret without a lease', secret({ lease_id: '', lease_duration: 0, data }), 'vault_lifetime'],
+    ['a secret without a lease that says it has a life', secret({ lease_id: '', lease_duration: 60, data }), 'vault_lifetime'],
     ['a lease of no length', secret({ lease_id: `${PATH}/x`, lease_duration: 0, data }), 'vault_lifetime'],
     ['a lease of another path', secret({ lease_id: 'database/creds/admin/x', lease_duration: 60, data }), 'vault_form'],
     ['a lease that begins alike', secret({ lease_id: `${PATH}-admin/x`, lease_duration: 60, data }), 'vault_form'],
