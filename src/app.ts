@@ -32,6 +32,7 @@ import { meters } from './record/reader-metrics.ts';
 import { createRecord, type Recorder } from './record/record.ts';
 import { createRedeem, isRedeem } from './redeem.ts';
 import { createSettle } from './settle.ts';
+import { createLeases } from './settle-leases.ts';
 import type { Store } from './store/store.ts';
 import { canonical } from './wire/digest.ts';
 import { proofChecker } from './wire/dpop.ts';
@@ -92,7 +93,11 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
   held.push(() => store.close());
   if (store.repaired) log.warn({ ...store.repaired }, 'ledger repaired');
   if (store.broken) log.error({ ...store.broken }, 'ledger does not verify');
-  const meter = meters({ bundlePolicies: () => bundles.current().policy.size, bundleDegraded: () => !bundles.report().ok });
+  const meter = meters({
+    bundlePolicies: () => bundles.current().policy.size,
+    bundleDegraded: () => !bundles.report().ok,
+    leases: () => leases.counts(),
+  });
   const faulted = (fault: unknown): void => {
     meter.fault();
     log.error(
@@ -128,6 +133,9 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
     ...(logins && { login: loginSigner({ issuer: config.issuer, signer: logins.signer }) }),
   });
 
+  const leases = createLeases({ store, world, record, minters, secret, deadlineMs: config.deadlineMs, onFault: faulted });
+  held.push(() => leases.close());
+
   const nonce = nonces({ mac: (text) => secret.mac('nonce', text) });
   const authenticate = createAuthenticator({
     issuer: config.issuer,
@@ -139,10 +147,11 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
     retryMac: (text) => secret.mac('retry', text),
     maxActors: config.actors,
   });
-  const rooms = { issuer: config.issuer, world, store, bundles, record, minters, authenticate };
+  const lent = { commit: record.commit, now: world.now, leases };
+  const rooms = { issuer: config.issuer, world, store, bundles, record, minters, authenticate, lent };
   const broker = createBroker({ ...rooms, approve: createApprove() });
   const redeem = createRedeem(rooms);
-  const settle = createSettle({ issuer: config.issuer, store, bundles, authenticate, record, signer });
+  const settle = createSettle({ issuer: config.issuer, store, bundles, authenticate, record, signer, leases });
 
   function reported(report: Report): void {
     for (const p of [...report.problems, ...report.warnings])
@@ -159,6 +168,7 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
   });
   const operate = {
     keys: tokens.keys,
+    leases: leases.list,
     explain: async (id: string) => {
       const story = await findStory(store, id);
       return { story, words: tell(story) };
@@ -191,6 +201,7 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
       await recordBundle(record, bundles.report().hash, operator.name);
       await listenOnSocket(local, config.operator.socket);
       await server.listen(config.listen);
+      leases.begin();
     },
     reload: () => bundles.reload(),
     retire() {

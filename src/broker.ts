@@ -5,8 +5,8 @@ import type { Bundles } from './bundle/bundle.ts';
 import { decide } from './decide/decide.ts';
 import { haltClaims } from './decide/halts.ts';
 import { type Result, refuse } from './errors.ts';
-import { again, remember, toGrant, unrevoked } from './mint/grant.ts';
-import { issue } from './mint/issue.ts';
+import { again, oneAtATime, remember, toGrant, unrevoked } from './mint/grant.ts';
+import { issue, issueAgain, type Lent } from './mint/issue.ts';
 import { toJob } from './mint/job.ts';
 import type { Minters } from './mint/minter.ts';
 import type { Draft, Issued, World } from './model.ts';
@@ -25,6 +25,7 @@ export interface Rooms {
   readonly approve: Approve;
   readonly minters: Minters;
   readonly record: Recorder;
+  readonly lent: Lent;
 }
 export type Exchange = (request: Result<TokenRequest>) => Promise<Result<Issued>>;
 
@@ -43,8 +44,7 @@ export function createBroker(rooms: Rooms): Exchange {
 }
 
 async function attempt(rooms: Rooms, request: TokenRequest, draft: Draft): Promise<Result<Issued>> {
-  const { world, store, authenticate, approve, minters, record } = rooms;
-  const lent = { commit: record.commit, now: world.now };
+  const { world, store, authenticate, approve, minters, lent } = rooms;
   const bundle = rooms.bundles.current();
   draft.note({ bundle: bundle.hash });
 
@@ -67,7 +67,9 @@ async function attempt(rooms: Rooms, request: TokenRequest, draft: Draft): Promi
   if (!earlier.ok) return earlier;
   if (earlier.value) {
     draft.note({ again: true, policies: earlier.value.policies });
-    return issue(minter, job.value, earlier.value, [unrevoked(earlier.value), ...haltClaims(asked.value)], draft, lent);
+    const anew = job.value.registration ? oneAtATime(asked.value.retry, found[0]) : [];
+    const claims = [unrevoked(earlier.value), ...haltClaims(asked.value), ...anew];
+    return issueAgain(minter, job.value, earlier.value, claims, draft, lent);
   }
 
   // May they, and who must agree?

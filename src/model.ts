@@ -235,19 +235,10 @@ export interface Issued {
   readonly expiresIn: number;
 }
 
-export type EntryKind =
-  | Outcome
-  | 'pending'
-  | 'approved'
-  | 'denied'
-  | 'expired'
-  | 'cancelled'
-  | 'intent'
-  | 'redeemed'
-  | 'receipt'
-  | 'revoked'
-  | Upkeep;
+export type EntryKind = Outcome | Agreement | Course | Upkeep;
 type Outcome = 'refused' | 'minted' | 'faulted';
+type Agreement = 'pending' | 'approved' | 'denied' | 'expired' | 'cancelled';
+type Course = 'intent' | 'redeemed' | 'receipt' | 'revoked' | 'ended';
 type Upkeep = 'key' | 'bundle' | 'repair';
 /** One schema for every entry; what is not known stands as null. */
 export interface Facts {
@@ -273,7 +264,7 @@ export interface Facts {
   readonly reason?: string; // A stable code from errors.ts
   readonly code?: string; // The policy's own code
   readonly detail?: string;
-  readonly outcome?: string; // What the tool server says happened
+  readonly outcome?: string; // What the tool server says happened; how a lease ended
   readonly proof?: string; // Digest of the agent's proof of possession that came with a receipt
   readonly by?: string; // Who, of the people: an operator or approver
   readonly again?: boolean; // The same grant, given again under its Idempotency-Key

@@ -4,7 +4,7 @@ import type { Bundles } from './bundle/bundle.ts';
 import { unhalted } from './decide/halts.ts';
 import { type Result, refuse } from './errors.ts';
 import { oneAtATime, recall, remember, unrevoked } from './mint/grant.ts';
-import { issue } from './mint/issue.ts';
+import { issue, issueAgain, type Lent } from './mint/issue.ts';
 import type { Minters } from './mint/minter.ts';
 import { onlyOnce, redemptionOf, toRedemption } from './mint/redemption.ts';
 import type { Draft, Issued, World } from './model.ts';
@@ -22,6 +22,7 @@ export interface RedeemRooms {
   readonly authenticate: Authenticator;
   readonly minters: Minters;
   readonly record: Recorder;
+  readonly lent: Lent;
 }
 export type Redeem = (request: RedeemRequest) => Promise<Result<Issued>>;
 export const isRedeem = (
@@ -43,8 +44,7 @@ export function createRedeem(rooms: RedeemRooms): Redeem {
 }
 
 async function attempt(rooms: RedeemRooms, request: RedeemRequest, draft: Draft): Promise<Result<Issued>> {
-  const { issuer, world, store, authenticate, minters, record } = rooms;
-  const lent = { commit: record.commit, now: world.now };
+  const { issuer, world, store, authenticate, minters, lent } = rooms;
   const bundle = rooms.bundles.current();
   draft.note({ bundle: bundle.hash });
 
@@ -67,7 +67,7 @@ async function attempt(rooms: RedeemRooms, request: RedeemRequest, draft: Draft)
   if (earlier.value) {
     draft.note({ again: true });
     const claims = [unrevoked(action), ...standing, ...oneAtATime(retry, found[0])];
-    return issue(minter, job, redemptionOf(action, earlier.value, issuer), claims, draft, lent);
+    return issueAgain(minter, job, redemptionOf(action, earlier.value, issuer), claims, draft, lent);
   }
 
   // The first time and, for this action and kind, the last.

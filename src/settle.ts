@@ -9,6 +9,7 @@ import type { Agent, Bundle, Claim, Draft, Entry, Facts, ToolServer } from './mo
 import { fromBody, termOf } from './record/entry.ts';
 import type { Recorder } from './record/record.ts';
 import type { Presented } from './request.ts';
+import type { LeaseDesk } from './settle-leases.ts';
 import type { Store } from './store/store.ts';
 import { sha256 } from './wire/digest.ts';
 import { isObject, type JsonObject } from './wire/json.ts';
@@ -31,6 +32,7 @@ export interface SettleRooms {
   readonly authenticate: Authenticator;
   readonly record: Recorder;
   readonly signer: Signer;
+  readonly leases: Pick<LeaseDesk, 'endOf' | 'wake'>;
 }
 const OUTCOMES: ReadonlySet<unknown> = new Set(['done', 'failed', 'not_run']);
 const RECEIPT_LIFE_SECONDS = 7 * 24 * 3600;
@@ -39,7 +41,7 @@ const INACTIVE: JsonObject = { active: false };
 const TOKEN_LIFE_SECONDS = 3600;
 
 export function createSettle(rooms: SettleRooms): Settle {
-  const { issuer, store, bundles, authenticate, record, signer } = rooms;
+  const { issuer, store, bundles, authenticate, record, signer, leases } = rooms;
 
   /** One request, one draft; a no and a fault are recorded as everywhere. */
   async function conduct<I, T>(
@@ -99,7 +101,7 @@ export function createSettle(rooms: SettleRooms): Settle {
         const { jti, txn, exp } = claims as Claims & { jti: string; txn: string };
         draft.note({ jti, txn, subject: claims.sub, resource: aud as string });
         const until = exp + REVOKED_GRACE_SECONDS;
-        return record.commit(draft, 'revoked', [
+        return commitEnd(draft, 'revoked', txn, [
           { key: revokedKey(jti), version: 0, value: 1, until, orSame: true, else: 'state_conflict' },
         ]);
       }),
@@ -128,6 +130,16 @@ export function createSettle(rooms: SettleRooms): Settle {
       }),
   };
 
+  /** The action is over, so whatever was made under it ends (wire.md §6). A lease that moves meanwhile is looked at again. */
+  async function commitEnd(draft: Draft, kind: 'receipt' | 'revoked', txn: string, claims: readonly Claim[]): Promise<Result<void>> {
+    for (let tries = 1; ; tries++) {
+      const ends = await leases.endOf(txn, kind);
+      const done = await record.commit(draft, kind, [...claims, ...ends]);
+      if (done.ok && ends.length > 0) leases.wake();
+      if (done.ok || done.error.reason !== 'state_conflict' || tries === 3) return done;
+    }
+  }
+
   async function settleReceipt(claims: Claims, server: ToolServer, draft: Draft): Promise<Result<void>> {
     const txn = String(claims['txn']);
     const outcome = claims['outcome'];
@@ -152,7 +164,7 @@ export function createSettle(rooms: SettleRooms): Settle {
       until: draft.now + 2 * RECEIPT_LIFE_SECONDS,
       else: 'receipt_replayed',
     };
-    return record.commit(draft, 'receipt', [first]);
+    return commitEnd(draft, 'receipt', txn, [first]);
   }
 
   /** Not revoked, and everyone it speaks of still stands: asked anew each time. */

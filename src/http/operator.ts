@@ -20,6 +20,7 @@ export function createOperatorServer(
   const { operate, operator } = parts;
   const server = bare(parts);
   server.get('/operator/status', async () => operate.status());
+  server.get('/operator/leases', async () => operate.leases());
   server.get('/operator/keys', async () => ({ ...(await operate.keys.status()) }));
   server.post<{ Params: { step: string } }>('/operator/keys/:step', { config: { body: JSON_TYPE } }, async (request, reply) => {
     const step = STEPS.find((s): s is Step => s === request.params.step);

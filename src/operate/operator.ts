@@ -1,5 +1,6 @@
 /** What people do to the broker. Console and scripts speak to nothing else. */
 import type { Report } from '../bundle/bundle.ts';
+import type { LeasesStatus } from '../mint/lease-status.ts';
 import type { Keys } from './keys.ts';
 import type { Told } from './story.ts';
 
@@ -10,6 +11,7 @@ export interface Operator {
 }
 export interface Operate {
   readonly keys: Keys;
+  readonly leases: () => Promise<LeasesStatus>;
   readonly explain: (id: string) => Promise<{ readonly story: readonly Told[]; readonly words: readonly string[] }>;
   readonly reload: (by: Operator) => Promise<Report>;
   readonly status: () => Promise<object>;

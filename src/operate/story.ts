@@ -46,10 +46,18 @@ function headline(e: Entry): string {
       return `the tool server says: ${e.outcome}`;
     case 'intent':
       return 'allowed; the credential is being asked for elsewhere';
+    case 'ended':
+      return ENDS[e.outcome ?? ''] ?? e.kind;
     default:
       return e.kind;
   }
 }
+/** How a lease ended: called back, or by itself. */
+const ENDS: Readonly<Record<string, string>> = {
+  revoked: 'the credential has been ended by its back end',
+  dies: 'the credential cannot be called back; it dies by itself',
+  expired: 'the credential is past its end',
+};
 function byClient(e: Entry): readonly Row[] {
   const rows: Row[] = [];
   const add = (name: string, text: string | undefined | false): void => {

@@ -8,7 +8,12 @@ export interface Meters {
   readonly registry: Registry;
 }
 /** Counts and times, without identities: a label is one of a closed set of words of ours. */
-export function meters(sources: { readonly bundlePolicies: () => number; readonly bundleDegraded: () => boolean }): Meters {
+export function meters(sources: {
+  readonly bundlePolicies: () => number;
+  readonly bundleDegraded: () => boolean;
+  /** By kind of credential. */
+  readonly leases: () => ReadonlyMap<string, { readonly open: number; readonly overdue: number }>;
+}): Meters {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
@@ -41,6 +46,19 @@ export function meters(sources: { readonly bundlePolicies: () => number; readonl
     registers,
     collect() {
       this.set(sources.bundleDegraded() ? 1 : 0);
+    },
+  });
+  new Gauge({
+    name: 'countersign_leases',
+    help: 'Leases that have not ended; overdue: their end was tried, or is late',
+    labelNames: ['kind', 'state'],
+    registers,
+    collect() {
+      this.reset();
+      for (const [kind, { open, overdue }] of sources.leases()) {
+        this.set({ kind, state: 'open' }, open);
+        this.set({ kind, state: 'overdue' }, overdue);
+      }
     },
   });
   return {

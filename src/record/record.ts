@@ -10,8 +10,8 @@ export interface Recorder {
   open(request: string): Draft;
   /** Entry, spent marks and claims, durable as one; a claim that fails is the refusal, for the conductor to record. */
   commit(draft: Draft, kind: EntryKind, claims: readonly Claim[]): Promise<Result<void>>;
-  /** Marks alone, where nothing happened that an entry would tell (an introspection). */
-  mark(draft: Draft): Promise<Result<void>>;
+  /** Marks and claims alone, where nothing happened that an entry would tell (an introspection, whose turn it is). */
+  mark(draft: Draft, claims?: readonly Claim[]): Promise<Result<void>>;
   /** Entry and marks of a no. A mark that was spent before becomes the no itself: a replay outranks every other reason. */
   refuse(draft: Draft, refusal: Refusal): Promise<Refusal>;
   /** Throws what a commit would throw now: a disk that is full or no longer trusted can still be read. Leaves no entry. */
@@ -122,11 +122,12 @@ export function createRecord(options: RecordOptions): Recorder {
       return ok(undefined);
     },
 
-    async mark(draft) {
+    async mark(draft, claims = []) {
       const work = workOf(draft);
-      if (work.marks.length === 0) return ok(undefined);
+      const all = [...work.marks, ...claims];
+      if (all.length === 0) return ok(undefined);
       const at = time();
-      const conflict = await store.commit<Reason>({ at, notAfter: Math.ceil(draft.now + seconds) + 1, claims: work.marks, entries: [] });
+      const conflict = await store.commit<Reason>({ at, notAfter: Math.ceil(draft.now + seconds) + 1, claims: all, entries: [] });
       if (conflict !== undefined) return refuse(conflict);
       work.marks = [];
       return ok(undefined);
