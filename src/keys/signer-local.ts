@@ -5,12 +5,14 @@ import type { World } from '../model.ts';
 import type { Found, Store } from '../store/store.ts';
 import type { Json, JsonObject } from '../wire/json.ts';
 import { type Alg, signJws } from '../wire/jws.ts';
+import { selfSigned } from './certificate.ts';
 import { NO_KEYS, publishedKeys, type Ring, type RingKey, type Timing } from './rotation.ts';
 import type { Secret } from './secret.ts';
 import type { RingKeeper, Signer } from './signer.ts';
 
 const PREFIX = 'keys/';
 const KID_BYTES = 12;
+const SERIAL_BYTES = 15;
 const generate = promisify(generateKeyPair);
 
 export interface LocalSigner extends Signer, RingKeeper {
@@ -205,7 +207,10 @@ export async function localSigner(options: LocalSignerOptions): Promise<LocalSig
         alg === 'ES256'
           ? await generate('ec', { namedCurve: 'P-256' })
           : await generate('rsa', { modulusLength: 2048, publicExponent: 0x10001 });
-      const publicJwk = pair.publicKey.export({ format: 'jwk' }) as JsonObject;
+      const bare = pair.publicKey.export({ format: 'jwk' }) as JsonObject;
+      // Ceph's STS takes keys from certificates alone; verifiers of tokens have no use for one.
+      const x5c = (): JsonObject => ({ x5c: [selfSigned(pair, { name: kid, serial: world.random(SERIAL_BYTES) }).toString('base64')] });
+      const publicJwk = options.ring === 'backends' && alg === 'RS256' ? { ...bare, ...x5c() } : bare;
       const sealed = secret.seal(nameOf(kid), pair.privateKey.export({ format: 'jwk' }) as JsonObject);
       return { id: `key_${kid}`, kid, alg, publicJwk, sealed };
     },
