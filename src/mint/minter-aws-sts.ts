@@ -153,14 +153,14 @@ function sessionOf({ Credentials: given }: Pick<AssumeRoleCommandOutput, 'Creden
     if (typeof value !== 'string' || value.length > max || !VISIBLE.test(value)) throw new AwsFault('aws_form');
     return value;
   };
-  const end = given?.Expiration instanceof Date ? Math.floor(given.Expiration.getTime() / 1000) : Number.NaN;
-  if (!Number.isSafeInteger(end)) throw new AwsFault('aws_end');
-  return {
+  const keys = {
     accessKeyId: word(given?.AccessKeyId, 128),
     secretAccessKey: word(given?.SecretAccessKey, 256),
     sessionToken: word(given?.SessionToken, 12 * 1024),
-    end,
   };
+  const end = given?.Expiration instanceof Date ? Math.floor(given.Expiration.getTime() / 1000) : Number.NaN;
+  if (!Number.isSafeInteger(end)) throw new AwsFault('aws_end');
+  return { ...keys, end };
 }
 
 /** The SDK may still be looking for keys, which no signal stops. */

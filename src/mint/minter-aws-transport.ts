@@ -65,6 +65,8 @@ export function awsTransport({ endpoint }: { readonly endpoint: string }): Trans
       request({ ...to, headers: { ...headers, host: base.host, 'accept-encoding': 'identity' } })
         .once('response', resolve)
         .once('error', reject)
+        // Also without an error: another protocol was offered.
+        .once('close', () => reject(new AwsFault('aws_network')))
         .end(body);
     });
   const faulted = (fault: unknown, signal: AbortSignal): AwsFault =>
