@@ -101,7 +101,7 @@ export function receipts(options: ReceiptsOptions): Receipts {
     try {
       // Signed at each try: a receipt may wait longer than a signature should live.
       const body = await signJwt(key, { alg, typ: TYP_RECEIPT, ...(kid !== undefined && { kid }) }, claims);
-      const { status } = await post(body, 'application/jwt', closing.signal);
+      const { status } = await post(body, 'application/jwt', { signal: closing.signal });
       const fate = (status >= 200 && status < 300) || status === 409 ? 'sent' : REFUSED.has(status) ? 'dead' : undefined;
       if (!fate) return false;
       await queue.settle(id, fate);

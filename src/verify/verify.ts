@@ -53,6 +53,8 @@ export {
   receipts,
 } from './receipts.ts';
 export { folderQueue } from './receipts-folder.ts';
+export { type AwsCredential, createRedeemer, type Redeemed, type Redeemer, type RedeemerOptions, type RedeemOptions } from './redeem.ts';
+export { type RedeemCode, RedeemError } from './redeem-error.ts';
 export { type OAuthError, type VerifyCode, VerifyError } from './refusal.ts';
 export { currentAction } from './run.ts';
 
