@@ -53,6 +53,8 @@ export interface LeaseRooms {
 const LOOK_MS = 1_000;
 /** One call to end one lease. */
 const CALL_MS = 5_000;
+/** One list, and an end for each that is found on it. */
+const SWEEP_MS = 30_000;
 /** Of one kind at a time: a back end that was away must not be met by all of them at once. */
 const AT_ONCE = 8;
 const PAGE = 500;
@@ -75,7 +77,7 @@ export function createLeases(rooms: LeaseRooms): LeaseDesk {
   let rouse: () => void = () => undefined;
 
   const unseal = (key: string, sealed: string): string => String(secret.open(key, sealed));
-  const waiting = () => ({ signal: AbortSignal.any([world.after(CALL_MS), closing.signal]) });
+  const waiting = (ms = CALL_MS) => ({ signal: AbortSignal.any([world.after(ms), closing.signal]) });
   /** Store, clock or back end are away, as /readyz says; the records stay due. Anything else is a bug, and somebody is told. */
   const tell = (fault: unknown): void => {
     if (!(fault instanceof Unavailable || fault instanceof StoreFault)) onFault(fault);
@@ -113,11 +115,12 @@ export function createLeases(rooms: LeaseRooms): LeaseDesk {
   /** Writes down an end that is certain. False: it is not, or somebody else has moved the record. */
   async function conclude(kept: Kept, answer: Ending | undefined): Promise<boolean> {
     const now = world.now();
-    const { exp } = kept.record;
-    const lapsed = now > exp + (answer ? 0 : GIVE_UP_SECONDS);
+    const { exp, kind, sealed } = kept.record;
     if (answer?.end === 'revoked') return finish(kept, 'revoked', now);
-    if (answer?.end === 'dies') return finish(kept, 'dies', Math.floor(answer.at));
-    return lapsed && finish(kept, 'expired', exp);
+    // What never answered may be found by its back end's own list, long before it dies.
+    const canBeFound = sealed === undefined && now <= exp && minters.get(kind)?.strays !== undefined;
+    if (answer?.end === 'dies' && !canBeFound) return finish(kept, 'dies', Math.floor(answer.at));
+    return now > exp + (answer ? 0 : GIVE_UP_SECONDS) && finish(kept, 'expired', exp);
   }
   async function finish(kept: Kept, outcome: 'revoked' | 'dies' | 'expired', exp: EpochSeconds): Promise<boolean> {
     const { kind, txn, why, tries, story } = kept.record;
@@ -125,13 +128,13 @@ export function createLeases(rooms: LeaseRooms): LeaseDesk {
     draft.note({ ...story, txn, credential: kind, exp, outcome, detail: why ?? 'lapsed', context: { lease: kept.id, tries } });
     return (await record.commit(draft, 'ended', gone(kept, draft.now, { isFree: outcome !== 'dies' }))).ok;
   }
-  /** True: the back end said something, or it was another's turn. */
+  /** True: the back end said how it ends, or it was another's turn. */
   async function end(kept: Kept, minter: Minter | undefined): Promise<boolean> {
     const { claim, taken } = trying(kept, world.now());
     if (!(await record.mark(record.open('lease'), [claim])).ok) return true;
     const answer = await call(() => leaseOf(taken, unseal), minter);
     await conclude(taken, answer);
-    return answer !== undefined;
+    return answer !== undefined && answer.end !== 'unknown';
   }
   /** One back end's: slow or away, it keeps nobody else waiting. */
   async function lane(due: readonly Kept[], minter: Minter | undefined): Promise<void> {
@@ -157,7 +160,7 @@ export function createLeases(rooms: LeaseRooms): LeaseDesk {
     const underWay = kept.filter(({ record: { state, next } }) => state === 'opening' && next > now);
     const olderThan = Math.min(now, ...underWay.map(({ record: { since } }) => since)) - SKEW_SECONDS;
     const names = new Set(kept.flatMap(({ record: { name } }) => (name === undefined ? [] : [name])));
-    const found = await minter.strays?.(names, olderThan, waiting());
+    const found = await minter.strays?.(names, olderThan, waiting(SWEEP_MS));
     if (!found) return;
     if (found.ended > 0) {
       const draft = record.open('lease');
