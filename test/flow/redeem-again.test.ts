@@ -5,7 +5,7 @@ import { after, before, beforeEach, describe, it } from 'node:test';
 import { type Answer, type Asking, REFUND, type Rig, startRig } from '../support/rig.ts';
 import { type ToyProgram, toyProgram } from '../support/toy.ts';
 import { type AheadWorld, aheadWorld, claimsOf, freshNonce, revoke } from './front-door.ts';
-import { actionToken, credentialOf, type Redeeming, redeem, redeemForm, send, TOY, toyRig } from './redeeming.ts';
+import { actionToken, credentialOf, type Redeeming, redeem, redeemForm, TOY, toyRig } from './redeeming.ts';
 
 let rig: Rig;
 let program: ToyProgram;
