@@ -3,8 +3,7 @@ import { pathToFileURL } from 'node:url';
 import { Command } from 'commander';
 import { findStory, type Told, tell } from '../src/operate/story.ts';
 import { openForReading } from '../src/store/store-sqlite-open.ts';
-import { createReader } from '../src/store/store-sqlite-reader.ts';
-import { allRecent } from '../src/store/store-sqlite-writer.ts';
+import { createScanner } from '../src/store/store-sqlite-reader.ts';
 import { operatorClient, Unreachable } from './operator-client.ts';
 
 export interface Story {
@@ -16,7 +15,7 @@ export interface Story {
 export async function explainOffline(path: string, id: string): Promise<Story> {
   const db = openForReading(path);
   try {
-    const reader = createReader(db, allRecent(db));
+    const reader = createScanner(db);
     const story = await findStory({ scan: async (page) => reader.scan(page, reader.clock()) }, id);
     return { story, words: tell(story) };
   } finally {

@@ -3,6 +3,8 @@ export interface Followers {
   follow(prefix: string, signal: AbortSignal): AsyncIterable<string>;
   tell(keys: Iterable<string>): void;
   readonly any: boolean;
+  /** What is followed. */
+  prefixes(): readonly string[];
   end(): void;
 }
 interface Follower {
@@ -58,6 +60,7 @@ export function createFollowers(): Followers {
     get any() {
       return followers.size > 0;
     },
+    prefixes: () => [...new Set([...followers].map((follower) => follower.prefix))],
     end() {
       for (const follower of [...followers]) end(follower);
     },

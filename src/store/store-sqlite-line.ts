@@ -2,15 +2,19 @@ import type { DatabaseSync } from 'node:sqlite';
 import { Worker } from 'node:worker_threads';
 import { StoreRefused } from './store.ts';
 import type { Flight, Landed } from './store-sqlite-pack.ts';
+import type { News } from './store-sqlite-runs.ts';
 import type { Opened } from './store-sqlite-tail.ts';
-import { type FromWorker, openWriter, type ToWorker, type WriterOptions, workerUrl } from './store-sqlite-worker.ts';
+import { type FromWorker, type Known, openWriter, type ToWorker, type WriterOptions, workerUrl } from './store-sqlite-worker.ts';
 
 /** The way to the writer: one flight at a time. */
 export interface Line {
   readonly opened: Opened;
+  readonly known: Known;
   /** The writer's own connection, where no other can see its data. */
   readonly db: DatabaseSync | undefined;
   send(flight: Flight, arrive: (landed: Landed) => void): void;
+  /** Names of keys moved. */
+  onNews(tell: (news: News) => void): void;
   /** The file was found untrustworthy between flights. */
   onPoisoned(tell: () => void): void;
   /** The writer is gone, and what was flying with it. */
@@ -20,13 +24,19 @@ export interface Line {
 
 /** No thread: a database in memory belongs to one connection, and there is no disk to wait for. */
 export function memoryLine(options: WriterOptions): Line {
-  const { db, writer, opened } = openWriter(options);
+  const { db, writer, opened, known } = openWriter(options);
+  let hear: ((news: News) => void) | undefined;
   return {
     opened,
+    known,
     db,
     send(flight, arrive) {
       arrive(writer.write(flight));
-      writer.tidy();
+      const { news } = writer.tidy(flight.heard);
+      if (news) hear?.(news);
+    },
+    onNews(tell) {
+      hear = tell;
     },
     onPoisoned() {},
     onDeath() {},
@@ -39,6 +49,7 @@ export function threadLine(options: WriterOptions): Promise<Line> {
   const worker = new Worker(workerUrl, { workerData: { store: options }, name: 'store' });
   const say = (message: ToWorker): void => worker.postMessage(message);
   let arrive: ((landed: Landed) => void) | undefined;
+  let hear: ((news: News) => void) | undefined;
   let poison: (() => void) | undefined;
   let die: ((fault: unknown) => void) | undefined;
   let gone: (() => void) | undefined;
@@ -57,10 +68,11 @@ export function threadLine(options: WriterOptions): Promise<Line> {
         arrive = undefined;
         worker.unref();
         landing?.(message.landed);
-      } else if ('opened' in message) {
+      } else if ('news' in message) hear?.(message.news);
+      else if ('opened' in message) {
         // An open store does not keep the process alive; what is not yet answered does.
         worker.unref();
-        resolve(line(message.opened));
+        resolve(line(message.opened, message.known));
       } else if ('refused' in message) {
         const { code, message: text, remedy } = message.refused;
         reject(new StoreRefused(code, text, remedy, message.cause));
@@ -68,14 +80,18 @@ export function threadLine(options: WriterOptions): Promise<Line> {
     });
   });
 
-  function line(opened: Opened): Line {
+  function line(opened: Opened, known: Known): Line {
     return {
       opened,
+      known,
       db: undefined,
       send(flight, landing) {
         arrive = landing;
         worker.ref();
         say(flight);
+      },
+      onNews(tell) {
+        hear = tell;
       },
       onPoisoned(tell) {
         poison = tell;

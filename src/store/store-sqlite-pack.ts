@@ -1,4 +1,5 @@
 import type { Packed } from './pack.ts';
+import type { AddedKeys } from './store-sqlite-log.ts';
 
 export { ENTRY, type Packed, type PackedKey, type PackedSum, pack } from './pack.ts';
 
@@ -7,6 +8,10 @@ export interface Flight {
   /** The store's clock, epoch seconds, and the monotonic nanoseconds at which it was read: both threads share the second. */
   readonly now: number;
   readonly read: bigint;
+  /** The prefixes that somebody follows. */
+  readonly watched: readonly string[];
+  /** How many of the writer's news the sender has heard. */
+  readonly heard: number;
 }
 /** For one batch: HOLDS, LATE, or the index of the first claim that failed. */
 export type Outcome = number;
@@ -17,9 +22,8 @@ export type Landed =
   | {
       readonly ok: true;
       readonly outcomes: readonly Outcome[];
-      /** The short-lived keys that changed, as written to the file. */
-      readonly recent: string | undefined;
-      /** The other keys that changed. */
+      readonly keys: AddedKeys;
+      /** The keys that changed, of those that somebody follows. */
       readonly changed: readonly string[];
       readonly head: { readonly seq: number; readonly hash: string };
     }

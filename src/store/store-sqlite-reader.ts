@@ -1,27 +1,50 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Json } from '../wire/json.ts';
 import type { Found, Page, Stored, SumQuery } from './store.ts';
-import { alive } from './store-sqlite-keys.ts';
+import { kindOf, type Passing } from './store-sqlite-log.ts';
 import { ENTRY } from './store-sqlite-pack.ts';
-import type { RecentKeys } from './store-sqlite-recent.ts';
 import { endsParameters, HAS_SPAN, TOTAL, TOTAL_OF_MEMBERS } from './store-sqlite-sums.ts';
 import { refOf } from './store-sqlite-writer.ts';
 
-export interface Reader {
-  /** Epoch seconds by the database's own clock. */
-  clock(): number;
+export interface Reader extends Scanner {
   key(key: string, at: number): Found | undefined;
   sum(query: SumQuery, at: number): number;
+}
+export interface Scanner {
+  /** Epoch seconds by the database's own clock. */
+  clock(): number;
   scan(page: Page, at: number): readonly Stored[];
 }
 
-/** Reads what is committed. `recent` holds what is committed and not in the tables. */
-export function createReader(db: DatabaseSync, recent: RecentKeys): Reader {
-  const clock = db.prepare('SELECT unixepoch() AS now');
+/** Reads what is committed. `passing` knows the keys of the logs; `kinds` are those that the table has. */
+export function createReader(db: DatabaseSync, passing: Passing, kinds: ReadonlySet<string>): Reader {
   const read = db.prepare('SELECT version, value, until FROM key WHERE key = ?');
   const total = db.prepare(TOTAL);
   const hasSpan = db.prepare(HAS_SPAN);
   const totalOfMembers = db.prepare(TOTAL_OF_MEMBERS);
+  return {
+    ...createScanner(db),
+
+    key(key, at) {
+      const held = passing.value(key, at);
+      if (held) return { version: held.version, value: JSON.parse(held.value) as Json };
+      if (!kinds.has(kindOf(key))) return undefined;
+      const row = read.get(key);
+      if (!row || (row['until'] !== null && Number(row['until']) < at)) return undefined;
+      return { version: Number(row['version']), value: JSON.parse(String(row['value'])) as Json };
+    },
+
+    sum({ sum, windowSeconds }, at) {
+      const span = Math.ceil(windowSeconds);
+      const row = hasSpan.get(sum, span) ? total.get(sum, span, at) : totalOfMembers.get(sum, ...endsParameters(span), at, at);
+      return Number(row?.['total']);
+    },
+  };
+}
+
+/** Entries, and keys that have terms: all that is found without a name. */
+export function createScanner(db: DatabaseSync): Scanner {
+  const clock = db.prepare('SELECT unixepoch() AS now');
   const ledger = {
     up: db.prepare('SELECT seq, hash, body FROM entry WHERE seq > ? ORDER BY seq LIMIT ?'),
     down: db.prepare('SELECT seq, hash, body FROM entry WHERE seq < ? ORDER BY seq DESC LIMIT ?'),
@@ -36,20 +59,6 @@ export function createReader(db: DatabaseSync, recent: RecentKeys): Reader {
 
   return {
     clock: () => Number(clock.get()?.['now']),
-
-    key(key, at) {
-      const held = alive(recent.get(key), at);
-      if (held) return { version: held.version, value: JSON.parse(held.value) as Json };
-      const row = read.get(key);
-      if (!row || (row['until'] !== null && Number(row['until']) < at)) return undefined;
-      return { version: Number(row['version']), value: JSON.parse(String(row['value'])) as Json };
-    },
-
-    sum({ sum, windowSeconds }, at) {
-      const span = Math.ceil(windowSeconds);
-      const row = hasSpan.get(sum, span) ? total.get(sum, span, at) : totalOfMembers.get(sum, ...endsParameters(span), at, at);
-      return Number(row?.['total']);
-    },
 
     scan({ term, after, limit, newestFirst }, at) {
       if (!Number.isSafeInteger(limit) || limit < 0) throw new RangeError('a limit is a whole number, not below zero');

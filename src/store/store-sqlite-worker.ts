@@ -1,10 +1,13 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
 import type { StoreRefused } from './store.ts';
+import { kindsOf } from './store-sqlite-keys.ts';
+import type { Added, LogView } from './store-sqlite-log.ts';
 import { openForWriting, refusalOf } from './store-sqlite-open.ts';
 import type { Flight, Landed } from './store-sqlite-pack.ts';
+import type { News, Run } from './store-sqlite-runs.ts';
 import { type Opened, openTail } from './store-sqlite-tail.ts';
-import { createWriter, type Writer } from './store-sqlite-writer.ts';
+import { createWriter, passingIn, type Writer } from './store-sqlite-writer.ts';
 
 /** This file is its own worker, so that the address holds in src/ and, compiled, in dist/. */
 export const workerUrl = new URL(import.meta.url);
@@ -15,32 +18,51 @@ export interface WriterOptions {
   readonly at: number | undefined;
 }
 export type ToWorker = Flight | 'close';
+/** What the logs and the table of keys hold, for the reader. */
+export interface Known {
+  readonly salt: string;
+  readonly soon: Added;
+  readonly later: Added;
+  readonly runs: readonly Run[];
+  readonly kinds: readonly string[];
+}
 export type FromWorker =
-  | { readonly opened: Opened }
+  | { readonly opened: Opened; readonly known: Known }
   | { readonly refused: Pick<StoreRefused, 'code' | 'message' | 'remedy'>; readonly cause: string }
   | { readonly landed: Landed }
+  | { readonly news: News }
   | { readonly poisoned: true }
   | { readonly closed: true };
 
 /** Opens the store's write side. Under the lock. Throws StoreRefused. */
-export function openWriter(options: WriterOptions): { readonly db: DatabaseSync; readonly writer: Writer; readonly opened: Opened } {
+export function openWriter(options: WriterOptions): {
+  readonly db: DatabaseSync;
+  readonly writer: Writer;
+  readonly opened: Opened;
+  readonly known: Known;
+} {
   const db = openForWriting(options.path);
   try {
     const at = options.at ?? Number(db.prepare('SELECT unixepoch() AS now').get()?.['now']);
     const opened = openTail(db, at);
-    return { db, opened, writer: createWriter({ db, path: options.path, head: opened.head }) };
+    const passing = passingIn(db, at);
+    const { salt, soon, later } = passing;
+    const known: Known = { salt, soon: all(soon), later: all(later), runs: later.names.runs, kinds: [...kindsOf(db)] };
+    return { db, opened, known, writer: createWriter({ db, path: options.path, head: opened.head, passing }) };
   } catch (fault) {
     db.close();
     throw refusalOf(fault);
   }
 }
 
+const all = ({ names, kinds }: LogView): Added => ({ places: names.held.places(), kinds: [...kinds] });
+
 const port = parentPort;
 if (!isMainThread && port && (workerData as { store?: WriterOptions } | null)?.store) {
   const tell = (message: FromWorker): void => port.postMessage(message);
   try {
-    const { writer, opened } = openWriter((workerData as { store: WriterOptions }).store);
-    tell({ opened });
+    const { writer, opened, known } = openWriter((workerData as { store: WriterOptions }).store);
+    tell({ opened, known });
     port.on('message', (message: ToWorker) => {
       if (message === 'close') {
         writer.close();
@@ -49,7 +71,9 @@ if (!isMainThread && port && (workerData as { store?: WriterOptions } | null)?.s
         return;
       }
       tell({ landed: writer.write(message) });
-      if (!writer.tidy()) tell({ poisoned: true });
+      const { ok, news } = writer.tidy(message.heard);
+      if (news) tell({ news });
+      if (!ok) tell({ poisoned: true });
     });
   } catch (fault) {
     const { code, message, remedy, cause } = refusalOf(fault);

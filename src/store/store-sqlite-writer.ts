@@ -1,48 +1,61 @@
-import { statSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import { type Head, link } from './chain.ts';
 import { Keys } from './store-sqlite-keys.ts';
+import { type AddedKeys, loadLog, Passing, saltOf } from './store-sqlite-log.ts';
+import { loadRuns, Moves } from './store-sqlite-moves.ts';
 import { SQLITE, sqliteCode, watchPlace } from './store-sqlite-open.ts';
 import { ENTRY, type Flight, HOLDS, LATE, type Landed, type Outcome, type Packed } from './store-sqlite-pack.ts';
-import { RecentKeys } from './store-sqlite-recent.ts';
+import type { News } from './store-sqlite-runs.ts';
 import { Sums } from './store-sqlite-sums.ts';
 
 /** What has ended stays this long, so that a clock that steps back finds it. Seconds. */
-const GRACE = 60;
-/** The write-ahead log is moved into the file when it has grown to so many bytes. */
-const LOG_BYTES = 16 * 1024 * 1024;
+export const GRACE = 60;
+/** Rows of the logs are forgotten many at a time: a page that becomes empty whole is not written again. */
+const FORGET_EVERY = 32;
+/** The write-ahead log is moved into the file when it has so many pages: then a page that was written often goes there once. */
+const LOG_PAGES = 4_096;
 
 export interface Writer {
   /** One transaction: each batch is decided on what the ones before it left, and has an outcome of its own. Never throws. */
   write(flight: Flight): Landed;
-  /** What can wait until the answer is out. False: the file can no longer be trusted. */
-  tidy(): boolean;
+  /** What can wait until the answer is out. `heard`: how many news the readers have heard. */
+  tidy(heard: number): Tidied;
   close(): void;
 }
 
-export const refOf = (seq: number): string => ENTRY + String(seq).padStart(16, '0');
-export const allRecent = (db: DatabaseSync): RecentKeys => {
-  const recent = new RecentKeys();
-  for (const row of db.prepare('SELECT keys FROM recent ORDER BY n').iterate()) recent.apply(String(row['keys']));
-  return recent;
-};
+export interface Tidied {
+  /** False: the file can no longer be trusted. */
+  readonly ok: boolean;
+  readonly news: News | undefined;
+}
 
-export function createWriter(options: { readonly db: DatabaseSync; readonly path: string; readonly head: Head }): Writer {
+export const refOf = (seq: number): string => ENTRY + String(seq).padStart(16, '0');
+/** The short-lived keys that the file has. Without `at` (epoch seconds) the ended ones too. */
+export function passingIn(db: DatabaseSync, at = 0): Passing {
+  const before = Math.max(0, at - GRACE);
+  return new Passing(saltOf(db), loadLog(db, 'soon', [], before), loadLog(db, 'later', loadRuns(db), 0));
+}
+
+export function createWriter(options: {
+  readonly db: DatabaseSync;
+  readonly path: string;
+  readonly head: Head;
+  readonly passing: Passing;
+}): Writer {
   const { db, path } = options;
   const lost = path === ':memory:' ? () => undefined : watchPlace(path);
-  const recent = allRecent(db);
-  const keys = new Keys(db, recent);
+  const keys = new Keys(db, options.passing);
+  const moves = new Moves(db, keys.later);
   const sums = new Sums(db);
   const append = db.prepare('INSERT INTO entry VALUES (?, ?, ?)');
   const index = db.prepare('INSERT OR IGNORE INTO term VALUES (?, ?)');
-  const remember = db.prepare('INSERT INTO recent VALUES (?, ?, ?)');
-  const oldest = db.prepare('SELECT n, until FROM recent ORDER BY n LIMIT 4');
-  const forget = db.prepare('DELETE FROM recent WHERE n = ?');
+  const logged = db.prepare('PRAGMA wal_checkpoint(NOOP)');
   let head = options.head;
-  let row = Number(db.prepare('SELECT max(n) AS n FROM recent').get()?.['n'] ?? 0);
   let poisoned = false;
   let at = 0;
   let added = 0;
+  let transactions = 0;
+  let addedSince = 0;
 
   function decide(batch: Packed, now: () => number): Outcome {
     if (now() > batch.notAfter) return LATE;
@@ -52,7 +65,8 @@ export function createWriter(options: { readonly db: DatabaseSync; readonly path
       const holds = 'sum' in claim ? sums.holds(claim, batch.at) : keys.holds(claim, batch.at);
       if (!holds) return i;
     }
-    keys.write(batch.at);
+    at = Math.min(batch.at, now());
+    keys.write(batch.at, at - GRACE);
     sums.write();
     for (const entry of batch.entries) {
       head = { seq: head.seq + 1, hash: link(head.hash, entry.body) };
@@ -60,16 +74,17 @@ export function createWriter(options: { readonly db: DatabaseSync; readonly path
       for (const term of entry.terms) index.run(term, refOf(head.seq));
     }
     added += batch.claims.length;
-    at = Math.min(batch.at, now());
     return HOLDS;
   }
 
-  /** Strictly from the oldest on: a later row may take back what an earlier one says, so it must not go before it. */
-  function forgetOldest(before: number): void {
-    for (const old of oldest.all()) {
-      if (Number(old['until']) >= before) return;
-      forget.run(Number(old['n']));
-    }
+  /** At most so many as keep up with what comes: no transaction pays for all of it. */
+  function prune(): void {
+    keys.prune(at - GRACE, added + 4);
+    sums.prune(at - GRACE, added + 4);
+    addedSince += added;
+    if (++transactions % FORGET_EVERY !== 0) return;
+    keys.forget(at - GRACE, 2 * addedSince + FORGET_EVERY);
+    addedSince = 0;
   }
 
   /** Everything that this transaction would have changed outside the file goes back. */
@@ -102,22 +117,14 @@ export function createWriter(options: { readonly db: DatabaseSync; readonly path
       const before = head;
       const now = (): number => flight.now + Math.floor(Number((process.hrtime.bigint() - flight.read) / 1_000_000_000n));
       let outcomes: readonly Outcome[];
-      let text: string | undefined;
-      keys.beginTransaction();
+      let addedKeys: AddedKeys;
+      keys.beginTransaction(flight.watched);
       added = 0;
       try {
         db.exec('BEGIN IMMEDIATE');
         outcomes = flight.batches.map((batch) => decide(batch, now));
-        if (keys.changes.length > 0) {
-          text = JSON.stringify(keys.changes);
-          const until = Math.max(...keys.changes.map((change) => change[2] ?? 0));
-          remember.run(++row, until, text);
-        }
-        if (outcomes.includes(HOLDS)) {
-          forgetOldest(at - GRACE);
-          keys.prune(at - GRACE, added + 4);
-          sums.prune(at - GRACE, added + 4);
-        }
+        addedKeys = keys.append();
+        if (outcomes.includes(HOLDS)) prune();
       } catch (fault) {
         return abandon(fault, before);
       }
@@ -129,23 +136,26 @@ export function createWriter(options: { readonly db: DatabaseSync; readonly path
         if (sqliteCode(fault) !== SQLITE.FULL) poisoned = true;
         return abandon(fault, before);
       }
+      keys.landed(addedKeys, at - GRACE);
       const gone = lost();
-      if (gone === undefined) return { ok: true, outcomes, recent: text, changed: keys.changed, head };
+      if (gone === undefined) return { ok: true, outcomes, keys: addedKeys, changed: keys.changed, head };
       poisoned = true;
       if (gone === 'log') rescue();
       return { ok: false, what: 'disk', poisoned, cause: undefined };
     },
 
-    tidy() {
-      recent.sweep(2 * added + 8, at - GRACE);
-      if (poisoned || path === ':memory:') return !poisoned;
-      if ((statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0) < LOG_BYTES) return true;
+    tidy(heard) {
+      let news: News | undefined;
+      if (poisoned) return { ok: false, news };
       try {
-        db.exec('PRAGMA wal_checkpoint(PASSIVE)');
+        // Asked of SQLite: the log begins anew within its file, whose size tells nothing more then.
+        const { log, checkpointed } = logged.get() ?? {};
+        if (Number(log) >= LOG_PAGES && Number(checkpointed) < Number(log)) db.exec('PRAGMA wal_checkpoint(PASSIVE)');
+        news = moves.step(heard);
       } catch (fault) {
         if (sqliteCode(fault) !== SQLITE.BUSY && sqliteCode(fault) !== SQLITE.FULL) poisoned = true;
       }
-      return !poisoned;
+      return { ok: !poisoned, news };
     },
 
     close() {

@@ -7,11 +7,12 @@
 import { createFollowers } from './follow.ts';
 import { type Batch, type Claim, type Store, StoreFault } from './store.ts';
 import { type Line, memoryLine, threadLine } from './store-sqlite-line.ts';
+import { LogView, Passing } from './store-sqlite-log.ts';
 import { checkPlace, lock, openForReading, refusalOf } from './store-sqlite-open.ts';
 import { HOLDS, LATE, type Landed, type Packed, pack } from './store-sqlite-pack.ts';
 import { createReader } from './store-sqlite-reader.ts';
 import type { Repaired } from './store-sqlite-tail.ts';
-import { allRecent } from './store-sqlite-writer.ts';
+import { GRACE } from './store-sqlite-writer.ts';
 
 /** One transaction takes at most so many batches, and fewer entries than a torn tail may have. */
 const MOST_TOGETHER = 512;
@@ -67,8 +68,13 @@ export async function sqliteStore(options: { readonly path: string; readonly now
 
 function open(line: Line, options: { readonly path: string; readonly now?: () => number; readonly unlock: () => void }): SqliteStore {
   const db = line.db ?? openForReading(options.path);
-  const recent = allRecent(db);
-  const reader = createReader(db, recent);
+  const { known } = line;
+  const soon = new LogView(db, 'soon', { kinds: known.soon.kinds, runs: [] });
+  const later = new LogView(db, 'later', { kinds: known.later.kinds, runs: known.runs });
+  soon.add(known.soon, 0);
+  later.add(known.later, 0);
+  const kinds = new Set(known.kinds);
+  const reader = createReader(db, new Passing(known.salt, soon, later), kinds);
   const followers = createFollowers();
   const { now: clock = () => Date.now() / 1000 } = options;
   const now = (): number => Math.floor(clock());
@@ -110,7 +116,8 @@ function open(line: Line, options: { readonly path: string; readonly now?: () =>
     departedAt = performance.now();
     flying = waiting.slice(0, take);
     waiting = waiting.slice(take);
-    line.send({ batches: flying.map((w) => w.packed), now: now(), read: process.hrtime.bigint() }, arrive);
+    const [watched, heard] = [followers.prefixes(), later.names.heard];
+    line.send({ batches: flying.map((w) => w.packed), now: now(), read: process.hrtime.bigint(), watched, heard }, arrive);
   }
   function arrive(landed: Landed): void {
     const arrived = flying ?? [];
@@ -122,8 +129,9 @@ function open(line: Line, options: { readonly path: string; readonly now?: () =>
       return;
     }
     head = landed.head;
-    const names = landed.recent === undefined ? [] : recent.apply(landed.recent);
-    recent.sweep(2 * names.length + 8, now() - 60);
+    if (landed.keys.soon) soon.add(landed.keys.soon, now() - GRACE);
+    if (landed.keys.later) later.add(landed.keys.later, 0);
+    for (const kind of landed.keys.kinds) kinds.add(kind);
     schedule();
     for (const [i, w] of arrived.entries()) {
       const outcome = landed.outcomes[i];
@@ -131,8 +139,9 @@ function open(line: Line, options: { readonly path: string; readonly now?: () =>
       else if (outcome === LATE || outcome === undefined) w.reject(new StoreFault('deadline'));
       else w.resolve(w.claims[outcome]?.else);
     }
-    if (followers.any) followers.tell([...names, ...landed.changed]);
+    followers.tell(landed.changed);
   }
+  line.onNews((news) => later.names.hear(news));
   line.onPoisoned(() => {
     poisoned = true;
   });

@@ -5,9 +5,8 @@ import { GENESIS, verifyChain } from '../../../src/store/chain.ts';
 import type { Batch } from '../../../src/store/store.ts';
 import { openForWriting } from '../../../src/store/store-sqlite-open.ts';
 import { HOLDS, LATE, type Landed, pack } from '../../../src/store/store-sqlite-pack.ts';
-import { RecentKeys } from '../../../src/store/store-sqlite-recent.ts';
 import { rowOf } from '../../../src/store/store-sqlite-tail.ts';
-import { createWriter } from '../../../src/store/store-sqlite-writer.ts';
+import { createWriter, passingIn } from '../../../src/store/store-sqlite-writer.ts';
 
 const T = 1_795_176_000;
 const batch = (n: number, more: Partial<Batch<string>> = {}): Batch<string> => ({
@@ -15,13 +14,23 @@ const batch = (n: number, more: Partial<Batch<string>> = {}): Batch<string> => (
   notAfter: T + 30,
   claims: [
     { key: `once/${n}`, version: 0, value: n, until: T + 60, else: 'taken' },
-    { key: `retry/${n}`, version: 0, value: n, until: T + 86_400, terms: ['retries'], else: 'taken' },
+    { key: `retry/${n}`, version: 0, value: n, until: T + 86_400, else: 'taken' },
+    { key: `wait/${n}`, version: 0, value: n, until: T + 86_400, terms: ['waits'], else: 'taken' },
     { sum: 'all', id: String(n), amount: 1, limit: 1e9, windowSeconds: 60, else: 'full' },
   ],
   entries: [{ body: { n }, terms: [`id/${n}`] }],
   ...more,
 });
-const flight = (batches: readonly Batch<string>[], now = T) => ({ batches: batches.map(pack), now, read: process.hrtime.bigint() });
+const flight = (batches: readonly Batch<string>[], now = T) => ({
+  batches: batches.map(pack),
+  now,
+  read: process.hrtime.bigint(),
+  watched: [],
+  heard: 0,
+});
+/** `db`: what the writer is given in its stead. */
+const writerOf = (db: DatabaseSync, stead = db) =>
+  createWriter({ db: stead, path: ':memory:', head: { seq: 0, hash: GENESIS }, passing: passingIn(db) });
 const outcomes = (landed: Landed) => (landed.ok ? landed.outcomes : landed.what);
 const count = (db: DatabaseSync, table: string): number => Number(db.prepare(`SELECT count(*) AS n FROM ${table}`).get()?.['n']);
 
@@ -43,7 +52,7 @@ function failing() {
       return typeof value === 'function' ? value.bind(target) : value;
     },
   });
-  return { db, faults, writer: createWriter({ db: wrapped, path: ':memory:', head: { seq: 0, hash: GENESIS } }) };
+  return { db, faults, writer: writerOf(db, wrapped) };
 }
 
 describe('a transaction that fails', () => {
@@ -64,11 +73,11 @@ describe('a transaction that fails', () => {
       const landed = writer.write(flight([batch(2), batch(3)]));
       assert.equal(landed.ok, false);
       assert.deepEqual([outcomes(landed), !landed.ok && landed.poisoned], [said, poisons]);
-      assert.deepEqual([count(db, 'entry'), count(db, 'key'), count(db, 'member'), count(db, 'recent')], [1, 1, 1, 1]);
+      assert.deepEqual([count(db, 'entry'), count(db, 'key'), count(db, 'member'), count(db, 'soon'), count(db, 'later')], [1, 1, 1, 1, 1]);
       const next = writer.write(flight([batch(2), batch(1)]));
       assert.deepEqual(outcomes(next), poisons ? 'poisoned' : [HOLDS, 0]);
       assert.equal(count(db, 'entry'), poisons ? 1 : 2);
-      assert.equal(writer.tidy(), !poisons);
+      assert.equal(writer.tidy(0).ok, !poisons);
       const rows = db.prepare('SELECT seq, hash, body FROM entry ORDER BY seq').all().map(rowOf);
       assert.equal(verifyChain(rows).ok, true, 'the chain goes on from the last entry that is there');
     });
@@ -83,7 +92,7 @@ describe('a transaction that fails', () => {
 
 it('counts the time that a batch waited against its last second', () => {
   const db = openForWriting(':memory:');
-  const writer = createWriter({ db, path: ':memory:', head: { seq: 0, hash: GENESIS } });
+  const writer = writerOf(db);
   const waited = (seconds: bigint) => ({
     ...flight([batch(1), batch(2, { notAfter: T + 100 })]),
     read: process.hrtime.bigint() - seconds * 1_000_000_000n,
@@ -94,15 +103,15 @@ it('counts the time that a batch waited against its last second', () => {
 
 it('forgets what has ended, a little with every transaction', () => {
   const db = openForWriting(':memory:');
-  const writer = createWriter({ db, path: ':memory:', head: { seq: 0, hash: GENESIS } });
-  const tables = ['key', 'term', 'recent', 'member', 'part', 'span'];
+  const writer = writerOf(db);
+  const tables = ['key', 'term', 'soon', 'later', 'member', 'part', 'span'];
   for (let n = 0; n < 300; n++) {
     writer.write(flight([batch(n)]));
-    writer.tidy();
+    writer.tidy(0);
   }
   assert.deepEqual(
     tables.map((table) => count(db, table)),
-    [300, 600, 300, 300, 1, 1],
+    [300, 600, 300, 300, 300, 1, 1],
   );
   const later = T + 90_000;
   const one = (n: number): Batch<string> => ({
@@ -116,13 +125,13 @@ it('forgets what has ended, a little with every transaction', () => {
   for (let n = 1_001; n < 1_130; n++) writer.write(flight([one(n)], later));
   assert.deepEqual(
     tables.map((table) => count(db, table)),
-    [0, 300, 130, 0, 0, 0],
+    [0, 300, 130, 0, 0, 0, 0],
   );
 });
 
 it('reads back each key as it stood last, whatever of its past was forgotten', () => {
   const db = openForWriting(':memory:');
-  const open = () => createWriter({ db, path: ':memory:', head: { seq: 0, hash: GENESIS } });
+  const open = () => writerOf(db);
   const writer = open();
   const put = (key: string, version: number, at: number, until?: number): void => {
     const claim = { key, version, value: at, ...(until !== undefined && { until }), else: 'taken' };
@@ -148,7 +157,7 @@ it('reads back each key as it stood last, whatever of its past was forgotten', (
 
 it('keeps a sum in parts, whatever the number of its members', () => {
   const db = openForWriting(':memory:');
-  const writer = createWriter({ db, path: ':memory:', head: { seq: 0, hash: GENESIS } });
+  const writer = writerOf(db);
   for (let i = 0; i < 100; i++) {
     const batches = Array.from({ length: 50 }, (_, j): Batch<string> => {
       const claim = { sum: 's', id: `${i}.${j}`, amount: 1, limit: 1e9, windowSeconds: 86_400, else: 'full' };
@@ -157,14 +166,4 @@ it('keeps a sum in parts, whatever the number of its members', () => {
     writer.write(flight(batches, T + i * 800));
   }
   assert.ok(count(db, 'part') < 70);
-});
-
-it('remembers short-lived keys no longer than it must', () => {
-  const recent = new RecentKeys();
-  for (let n = 0; n < 10_000; n++) {
-    recent.set(`${n}`, { version: 1, value: '1', until: n });
-    recent.sweep(3, n - 100);
-  }
-  assert.ok(recent.size < 400, String(recent.size));
-  for (let n = 9_950; n < 10_000; n++) assert.equal(recent.get(`${n}`)?.until, n);
 });
