@@ -51,6 +51,8 @@ export async function openLine(options: LineOptions): Promise<Line> {
   let since = 0;
   let poisoned: StoreRefused | undefined;
   let closed = false;
+  /** Why there is no server. */
+  let away: unknown;
   let waiting: Call[] = [];
   let underWay = 0;
   let flying = false;
@@ -90,21 +92,22 @@ export async function openLine(options: LineOptions): Promise<Line> {
     while (!closed && !client && !poisoned) {
       try {
         await attempt();
-      } catch {
-        // What is wrong shows in what is asked meanwhile; here it is only tried again.
+      } catch (fault) {
+        away = fault;
         await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
       }
     }
   }
   /** Nobody waits for a server that has stopped answering: everything under way fails now, and what comes fails at once. */
-  function drop(lost: Redis): void {
+  function drop(lost: Redis, why?: unknown): void {
     if (client !== lost) return;
     client = undefined;
+    away = why;
     flying = false;
     lost.disconnect();
     const calls = waiting;
     waiting = [];
-    for (const call of calls) call.reject(new StoreFault('unreachable'));
+    for (const call of calls) call.reject(new StoreFault('unreachable', why));
     void reconnect();
   }
 
@@ -161,7 +164,7 @@ export async function openLine(options: LineOptions): Promise<Line> {
         return new StoreFault('busy', fault);
       default:
         // Of a server that became a replica, moved our slot, lost our functions or says nothing, another connection knows more.
-        drop(at);
+        drop(at, fault);
         return new StoreFault('unreachable', fault);
     }
   }
@@ -170,7 +173,7 @@ export async function openLine(options: LineOptions): Promise<Line> {
     async ask(name, keys, args) {
       if (closed) throw new StoreFault('closed');
       if (poisoned) throw new StoreFault('poisoned', poisoned);
-      if (!client) throw new StoreFault('unreachable');
+      if (!client) throw new StoreFault('unreachable', away);
       if (waiting.length + underWay >= MOST_UNDER_WAY) throw new StoreFault('busy');
       const at = client;
       const reply = await new Promise<Reply>((resolve, reject) => {

@@ -1,6 +1,6 @@
 /**
  * The commit and the look as functions inside Redis: one trip, one thread, all or nothing. Keys, under one hash tag:
- *   meta     hash: `id` of the store, `run` of the server process, `since` when its memory begins, `n` commits, `seq` entries, `seen` latest
+ *   meta     hash: `id` of the store, `run` of the server process, `history` that it goes on with, `since` when its memory begins, `n` commits, `seq` entries, `seen` latest
  *            time, `watch` kinds of keys that somebody follows, `ch` latest change
  *   k:<h>    a key: version, until, value and, if it has terms, its name and the terms' hashes, as MessagePack; Redis ends it by itself unless
  *            it has terms, since those end with it (store-redis-lua-ledger.ts, `tidy`)

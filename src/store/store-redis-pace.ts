@@ -130,15 +130,16 @@ export function keepUp(on: {
   const stops = [every(BEAT_MS, news), every(BEAT_MS, recover), every(TIDY_MS, tidy), every(ORPHANS_MS, orphans), every(on.noteMs, note)];
   void quietly(orphans);
 
+  function soon(): void {
+    if (sealing || stopped) return;
+    sealing = setTimeout(() => {
+      sealing = undefined;
+      void quietly(() => own.flush());
+    }, SEAL_MS);
+    sealing.unref();
+  }
   return {
-    soon() {
-      if (sealing || stopped) return;
-      sealing = setTimeout(() => {
-        sealing = undefined;
-        void quietly(() => own.flush());
-      }, SEAL_MS);
-      sealing.unref();
-    },
+    soon,
     watch(kind, prefix) {
       prefixes.add(prefix);
       if (kinds.has(kind)) return;
@@ -147,7 +148,7 @@ export function keepUp(on: {
     },
     up({ lost }) {
       own.doubt();
-      this.soon();
+      soon();
       if (!lost) return;
       left.add(own.leave());
       watched = new Set();
