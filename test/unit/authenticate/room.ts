@@ -117,8 +117,6 @@ const dead: Identity = {
     },
   },
 };
-/** What this room proves is signed by others: redemption has tests of its own. */
-const noKeys: KeySource = { find: async () => undefined };
 const agents: readonly Agent[] = [
   ...(['refund-bot', 'lookup-bot', 'third-bot', 'fourth-bot', 'twin'] as const).map((id) => agent(id, jwks(keys[id]))),
   agent('suspended-bot', jwks(keys['suspended-bot']), { suspended: true }),
@@ -190,7 +188,13 @@ export interface Room extends AsyncDisposable {
   /** A whole exchange by refund-bot for u_alice; without `details` where that is set to undefined. */
   exchange(more?: { readonly [K in keyof ExchangeRequest]?: ExchangeRequest[K] | undefined }): Promise<ExchangeRequest>;
 }
-export async function openRoom(options: { readonly maxActors?: number; readonly accessTokenTyp?: string } = {}): Promise<Room> {
+interface RoomOptions {
+  readonly maxActors?: number;
+  readonly accessTokenTyp?: string;
+  /** Keys of the broker's own tokens; none unless told. */
+  readonly tokens?: KeySource;
+}
+export async function openRoom(options: RoomOptions = {}): Promise<Room> {
   const [people, ci, signer] = [await testIdp(), await testIdp('/ci'), await testKey('RS256')];
   people.keys = [signer];
   ci.keys = [signer];
@@ -224,7 +228,7 @@ export async function openRoom(options: { readonly maxActors?: number; readonly 
   return {
     authenticate: createAuthenticator({
       issuer: BROKER,
-      tokens: noKeys,
+      tokens: options.tokens ?? { find: async () => undefined },
       issuers,
       nonces: nonce,
       checkProof: proofChecker(),
