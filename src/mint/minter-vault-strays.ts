@@ -1,5 +1,6 @@
 /** What Vault holds under registered paths and no lease of ours names: made by a broker that died before it could say so. */
 import type { EpochSeconds, Registration } from '../model.ts';
+import { isObject } from '../wire/json.ts';
 import type { Waiting } from '../wire/jws.ts';
 import type { SignLogin } from './login.ts';
 import type { Minter, Strays } from './minter.ts';
@@ -24,7 +25,7 @@ export function vaultStrays(options: StraysOptions): NonNullable<Minter['strays'
   const { vault, role, audience, login: sign, now, random, registered } = options;
 
   return async (named, olderThan, waiting): Promise<Strays> => {
-    const paths = new Set(registered().flatMap(({ settings }) => leased(settings as VaultSettings)));
+    const paths = leased(registered().map(({ settings }) => settings as VaultSettings));
     if (paths.size === 0) return { ended: 0, left: 0 };
     const id = `swp_${Buffer.from(random(16)).toString('base64url')}`;
     // No tool has this subject: a server's name and a colon stand before each of theirs.
@@ -50,24 +51,39 @@ export function vaultStrays(options: StraysOptions): NonNullable<Minter['strays'
 
   async function end(lease_id: string, token: string, olderThan: EpochSeconds, waiting: Waiting): Promise<'ended' | 'spared' | 'left'> {
     try {
-      const { data } = await vault.ask('sys/leases/lookup', { token, body: { lease_id } }, waiting);
-      const issued = Date.parse(String((data as { issue_time?: unknown } | undefined)?.issue_time)) / 1000;
+      const made = await ageOf(lease_id, token, waiting);
+      if (made === undefined) return 'spared';
       // What was made a moment ago may be on its way into the ledger.
-      if (!(issued < olderThan)) return Number.isNaN(issued) ? 'left' : 'spared';
+      if (!(made < olderThan)) return Number.isNaN(made) ? 'left' : 'spared';
       await vault.ask('sys/leases/revoke', { token, body: { lease_id, sync: true } }, waiting);
       return 'ended';
     } catch (fault) {
-      // Between list and lookup it came to its own end: Vault knows it no more.
-      if (fault instanceof VaultNo && (fault.status === 400 || fault.status === 404)) return 'spared';
-      // What made it does not let it go now: Vault tries again, and so do we.
+      // The engine that made it is away: Vault tries again, and so do we.
       if (fault instanceof VaultNo || (fault instanceof VaultFault && fault.code === 'vault_status')) return 'left';
+      throw fault;
+    }
+  }
+  /** When it was made, epoch seconds. Undefined: between list and lookup it came to its own end, and Vault knows it no more. */
+  async function ageOf(lease_id: string, token: string, waiting: Waiting): Promise<number | undefined> {
+    try {
+      const { data } = await vault.ask('sys/leases/lookup', { token, body: { lease_id } }, waiting);
+      return Date.parse(String(isObject(data) ? data['issue_time'] : undefined)) / 1000;
+    } catch (fault) {
+      if (fault instanceof VaultNo && fault.status === 400) return undefined;
       throw fault;
     }
   }
 }
 
-/** Certificates and values have no lease: nothing would be listed. */
-const leased = ({ form, path }: VaultSettings): readonly string[] => (form === 'database' || form === 'read' ? [path] : []);
+/**
+ * Certificates and values have no lease: nothing would be listed. What is wrapped has one whose name nobody sees before it is unwrapped: where
+ * a path is read that way, the leases of those who live cannot be told from strays, and all are left to their end.
+ */
+function leased(all: readonly VaultSettings[]): ReadonlySet<string> {
+  const found = all.filter(({ form }) => form === 'database' || form === 'read');
+  const wrapped = new Set(found.filter((one) => 'wrap' in one && one.wrap).map(({ path }) => path));
+  return new Set(found.map(({ path }) => path).filter((path) => !wrapped.has(path)));
+}
 /** The operator configured a sweep that Vault does not let us do. */
 async function said<T>(work: Promise<T>): Promise<T> {
   try {

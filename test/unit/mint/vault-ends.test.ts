@@ -61,7 +61,7 @@ suite('what no lease names', () => {
     assert.equal(on.minter.strays, undefined);
   });
   test('is ended if it is old enough; what is named or young, or of others, is left alone', async () => {
-    await using on = await stage({ ...sweeping, registered: () => [registered(), registered({ ...DATABASE, wrap: true })] });
+    await using on = await stage({ ...sweeping, registered: () => [registered(), registered({ ...DATABASE, role: 'others' })] });
     const { name = '' } = await minted(on);
     const now = on.world.now();
     on.vault.leases.set(name, now - 600);
@@ -80,9 +80,10 @@ suite('what no lease names', () => {
     assert.deepEqual({ role: login?.body['role'], sub, txn }, { role: 'sweeper', sub: 'sweep', txn: undefined });
     assert.equal(on.vault.steps().filter((step) => step === `GET sys/leases/lookup/${PATH}?list=1`).length, 1, 'a path is listed once');
   });
-  test('is not asked for where nothing leases', async () => {
+  test('is not asked for where nothing leases, or leases without a name that we could know', async () => {
     const kv = registered({ form: 'kv', role: 'r', path: 'secret/data/x' });
-    await using on = await stage({ ...sweeping, registered: () => [kv] });
+    await using on = await stage({ ...sweeping, registered: () => [kv, registered(), registered({ ...DATABASE, wrap: true })] });
+    on.vault.leases.set(`${PATH}/of-one-that-lives`, on.world.now() - 60);
     assert.deepEqual(await on.minter.strays?.(new Set(), on.world.now(), waiting()), { ended: 0, left: 0 });
     assert.deepEqual(on.vault.asked, []);
   });
@@ -98,6 +99,7 @@ suite('what no lease names', () => {
     ['of no known age', 'sys/leases/lookup', { body: { data: { issue_time: 'once' } } }, { ended: 0, left: 1 }],
     ['that has gone meanwhile', 'sys/leases/lookup', { status: 400, body: { errors: ['invalid lease'] } }, { ended: 0, left: 0 }],
     ['that may not be ended', 'sys/leases/revoke', { status: 403, body: { errors: [] } }, { ended: 0, left: 1 }],
+    ['whose engine is away', 'sys/leases/revoke', { status: 400, body: { errors: ['failed to revoke'] } }, { ended: 0, left: 1 }],
     ['that does not let go', 'sys/leases/revoke', { status: 500, body: { errors: [] } }, { ended: 0, left: 1 }],
     ['that may not be listed', `sys/leases/lookup/${PATH}?list=1`, { status: 403, body: { errors: [] } }, 'vault_status'],
     ['in a list that is none', `sys/leases/lookup/${PATH}?list=1`, { body: { data: { keys: [7] } } }, 'vault_form'],
