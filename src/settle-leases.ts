@@ -4,6 +4,7 @@
  */
 import { refuse, Unavailable } from './errors.ts';
 import type { Secret } from './keys/secret.ts';
+import { beforeAbort } from './mint/deadline.ts';
 import type { Leases } from './mint/issue.ts';
 import {
   ending,
@@ -72,6 +73,8 @@ export function createLeases(rooms: LeaseRooms): LeaseDesk {
   const closing = new AbortController();
   const working = new Map<unknown, Promise<void>>();
   const swept = new Map<string, number>();
+  /** Handles that stand nowhere but here: neither their end nor their record could be had yet. */
+  const owed = new Map<Lease['id'], Lease>();
   let counts: ReadonlyMap<string, LeaseCount> = new Map();
   let asked = false;
   let rouse: () => void = () => undefined;
@@ -106,7 +109,8 @@ export function createLeases(rooms: LeaseRooms): LeaseDesk {
   /** What the back end says; undefined while nobody says anything. */
   async function call(lease: () => Lease, minter: Minter | undefined): Promise<Ending | undefined> {
     try {
-      return minter ? await minter.revoke(lease(), waiting()) : { end: 'unknown' };
+      const on = waiting();
+      return minter ? await beforeAbort(minter.revoke(lease(), on), on.signal) : { end: 'unknown' };
     } catch (fault) {
       if (!closing.signal.aborted) tell(fault);
       return undefined;
@@ -160,7 +164,8 @@ export function createLeases(rooms: LeaseRooms): LeaseDesk {
     const underWay = kept.filter(({ record: { state, next } }) => state === 'opening' && next > now);
     const olderThan = Math.min(now, ...underWay.map(({ record: { since } }) => since)) - SKEW_SECONDS;
     const names = new Set(kept.flatMap(({ record: { name } }) => (name === undefined ? [] : [name])));
-    const found = await minter.strays?.(names, olderThan, waiting(SWEEP_MS));
+    const on = waiting(SWEEP_MS);
+    const found = minter.strays && (await beforeAbort(minter.strays(names, olderThan, on), on.signal));
     if (!found) return;
     if (found.ended > 0) {
       const draft = record.open('lease');
@@ -181,6 +186,7 @@ export function createLeases(rooms: LeaseRooms): LeaseDesk {
   }
 
   async function look(): Promise<void> {
+    for (const lease of owed.values()) track(lease, () => forsake(lease));
     const now = world.now();
     const kept = await all(OPEN_LEASES);
     counts = countsOf(kept, now);
@@ -203,28 +209,28 @@ export function createLeases(rooms: LeaseRooms): LeaseDesk {
     }
   }
 
-  /** Whatever it meets, the record is due again in the end: this only makes it soon. */
+  /** Throws where it could not be done, and is done again with the next look; where the process ends before that, the record is due in the end. */
   async function forsake(lease: Lease): Promise<void> {
     // Nobody else has the handle yet, so the call comes before the record.
     const answer = lease.handle === undefined ? undefined : await call(() => lease, minters.get(lease.kind));
     const sealed = lease.handle === undefined ? undefined : secret.seal(leaseKey(lease.id), lease.handle);
-    for (let tries = 0; tries < 3; tries++) {
-      const [found] = (await store.look([leaseKey(lease.id)])).found;
-      if (!found) return;
-      const kept = readLease({ key: leaseKey(lease.id), ...found });
-      const isGone = kept.record.state === 'gone';
-      if (isGone && (sealed === undefined || answer?.end === 'revoked')) return;
-      const why: Why = sealed === undefined ? 'unanswered' : 'undelivered';
-      const claim = undelivered(kept, lease, sealed, why, world.now());
-      if (answer && (await conclude({ ...kept, record: { ...kept.record, why } }, answer))) return;
-      if ((await record.mark(record.open('lease'), [claim])).ok) return wake();
-    }
+    const [found] = (await store.look([leaseKey(lease.id)])).found;
+    const kept = found && readLease({ key: leaseKey(lease.id), ...found });
+    const why: Why = sealed === undefined ? 'unanswered' : 'undelivered';
+    const isOver = !kept || (kept.record.state === 'gone' && (sealed === undefined || kept.record.isFree === true));
+    if (isOver || (answer && (await conclude({ ...kept, record: { ...kept.record, why } }, answer)))) owed.delete(lease.id);
+    else if ((await record.mark(record.open('lease'), [undelivered(kept, lease, sealed, why, world.now())])).ok) owed.delete(lease.id);
+    wake();
   }
 
   return {
     answerSeconds,
     seal: (key, handle) => secret.seal(key, handle),
-    abandon: (lease) => track(lease, () => forsake(lease)),
+    abandon(lease) {
+      if (closing.signal.aborted) return; // its record is due all the same
+      owed.set(lease.id, lease);
+      track(lease, () => forsake(lease));
+    },
     async earlier({ txn, jti }) {
       const now = world.now();
       const open = (await all(leasesOf(txn))).filter(({ record: { state, story } }) => story.jti === jti && state !== 'ending');

@@ -1,6 +1,7 @@
 import { type Result, refuse, Unavailable } from '../errors.ts';
 import type { Claim, Credential, Draft, EpochSeconds, Facts, Grant, Issued, Job, Lease } from '../model.ts';
 import { no, ok } from '../wire/result.ts';
+import { beforeAbort } from './deadline.ts';
 import { gone, leaseId, leaseKey, opening, outstanding } from './lease.ts';
 import type { Minter, Order } from './minter.ts';
 
@@ -87,14 +88,23 @@ async function elsewhere(
     return no;
   };
   try {
-    const made = await order.run(draft);
+    const running = order.run(draft);
+    const made = await beforeAbort(running, draft.signal);
+    if (!made) {
+      // Whatever still comes is nobody's any more.
+      void running.then(
+        (late) => late.ok && leases.abandon(heldBy(lease, late.value)),
+        () => undefined,
+      );
+      return ended(refuse('deadline'));
+    }
     if (!made.ok) {
       // Nothing was made, says the back end: its place is free with the entry of the no.
       const free = gone(opened.kept, now(), { isFree: true, otherwise: made.error.reason });
       return no({ ...made.error, claims: [...(made.error.claims ?? []), ...free] });
     }
     const credential = made.value;
-    held = { ...lease, ...credential.lease, id: lease.id, txn: lease.txn };
+    held = heldBy(lease, credential);
     if (draft.late) return ended(refuse('deadline'));
     // Longer than was granted is nobody's to have.
     if (credential.effectiveExpiry > grant.exp) throw new Unavailable(job.kind);
@@ -109,6 +119,8 @@ async function elsewhere(
     throw fault;
   }
 }
+
+const heldBy = ({ id, txn, kind, where, exp }: Lease, { lease }: Credential): Lease => ({ exp, ...lease, id, txn, kind, where });
 
 /** Past its deadline nothing is answered, though it is recorded: the client asks again under its Idempotency-Key. */
 const answer = (job: Job, grant: Grant, credential: Credential, draft: Draft, now: EpochSeconds): Result<Issued> =>

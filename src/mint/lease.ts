@@ -24,6 +24,8 @@ export interface LeaseRecord {
   readonly next: EpochSeconds;
   readonly tries: number;
   readonly why?: Why;
+  /** Gone: its back end has nothing left of it. */
+  readonly isFree?: boolean;
   /** Of its action, for the entry of its end. */
   readonly story: Facts;
 }
@@ -103,7 +105,7 @@ export function trying(kept: Kept, now: EpochSeconds): { readonly claim: Claim; 
 /** Its end is certain. `isFree`: nothing of it is left, so its place under the cap is free; else it keeps that until its end. */
 export function gone(kept: Kept, now: EpochSeconds, { isFree, otherwise = 'state_conflict' }: GoneOptions): readonly Claim[] {
   const { sealed: _, ...rest } = kept.record;
-  const record: LeaseRecord = { ...rest, state: 'gone' };
+  const record: LeaseRecord = { ...rest, state: 'gone', isFree };
   const claim = { key: leaseKey(kept.id), version: kept.version, value: asJson(record), until: now + GONE_SECONDS, else: otherwise };
   return [claim, ...(isFree ? [{ ...place(kept), amount: 0, limit: 0 }] : [])];
 }
