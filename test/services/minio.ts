@@ -22,6 +22,8 @@ export interface StsAnswer extends S3Answer {
   readonly expiration?: string;
 }
 export interface MinioOptions {
+  /** Where it is to be found, for who must know before it starts. */
+  readonly port?: number;
   /** Whose tokens its STS takes. MinIO reads the discovery document now: it must answer, with all that OpenID demands of one. */
   readonly openid?: {
     readonly configUrl: string;
@@ -45,8 +47,8 @@ export interface Minio extends Service {
 }
 const REGION = 'us-east-1';
 
-export async function startMinio({ openid, buckets = [] }: MinioOptions = {}): Promise<Minio> {
-  const port = await servicePort();
+export async function startMinio({ openid, buckets = [], ...options }: MinioOptions = {}): Promise<Minio> {
+  const port = options.port ?? (await servicePort());
   const address = `http://127.0.0.1:${port}`;
   const root: S3Credentials = { accessKeyId: 'admin', secretAccessKey: newSecret() };
   const folder = newFolder('minio');
