@@ -30,44 +30,64 @@ export function packPlace(into: Uint32Array, at: number, [a, b, c, d]: Name, { u
   into[at + 5] = row;
   into[at + 6] = row / 2 ** 32;
 }
-export const isAt = (words: Uint32Array, at: number, [a, b, c, d]: Name): boolean =>
-  words[at] === a && words[at + 1] === b && words[at + 2] === c && words[at + 3] === d;
+export const isAt = (words: Uint32Array, at: number, name: Name): boolean =>
+  words[at] === name[0] && words[at + 1] === name[1] && words[at + 2] === name[2] && words[at + 3] === name[3];
 export const placeAt = (words: Uint32Array, at: number): Place => ({ until: words[at + 4] ?? 0, row: rowAt(words, at) });
 /** Never 0 where something stands. */
 export const rowAt = (words: Uint32Array, at: number): number => (words[at + 5] ?? 0) + (words[at + 6] ?? 0) * 2 ** 32;
+const isFree = (words: Uint32Array, at: number): boolean => words[at + 5] === 0 && words[at + 6] === 0;
 
 /** A shard is made anew, with what has not ended in it, when it is this full; then it is less than two thirds full. */
 const FULLEST = 0.8;
 const ROOMIER = 1.7;
+const slotsFor = (count: number): number => WORDS * (Math.ceil(count * ROOMIER) + 4);
+
+/** What another thread can be given. */
+export interface Shards {
+  readonly slots: readonly Uint32Array[];
+  readonly counts: Uint32Array;
+}
 
 /**
  * Names in memory, 28 bytes each and a half of air: hundreds of thousands without an object of their own, which the collector would have to
  * walk. In shards by the first byte, so that none takes long to grow, and so that a shard is a leaf when it moves to the file.
  */
 export class Held {
-  readonly #shards: Uint32Array[] = Array.from({ length: SHARDS }, () => new Uint32Array(0));
-  readonly #counts = new Uint32Array(SHARDS);
+  readonly #shards: Uint32Array[];
+  readonly #counts: Uint32Array;
   readonly #swept = new Float64Array(SHARDS);
   #size = 0;
+
+  /** `known`: so many are to come, or these are there. */
+  constructor(known: number | Shards = 0) {
+    const given = typeof known === 'number' ? undefined : known;
+    const slots = typeof known === 'number' && known > 0 ? slotsFor(known / SHARDS) : 0;
+    this.#shards = given ? [...given.slots] : Array.from({ length: SHARDS }, () => new Uint32Array(slots));
+    this.#counts = given ? given.counts : new Uint32Array(SHARDS);
+    for (const count of this.#counts) this.#size += count;
+  }
+  /** A copy. */
+  shards(): Shards {
+    return { slots: this.#shards.map((slots) => slots.slice()), counts: this.#counts.slice() };
+  }
 
   /** Ended ones too, until their shard is made anew. */
   get size(): number {
     return this.#size;
   }
   find(name: Name): Place | undefined {
-    const slots = this.#shards[shardOf(name[0])] ?? EMPTY;
-    const at = slotOf(slots, name);
-    return at >= 0 && rowAt(slots, at) > 0 ? placeAt(slots, at) : undefined;
+    const slots = this.#shards[shardOf(name[0])] ?? NONE;
+    const at = slotOf(slots, name[0], name[1], name[2], name[3]);
+    return at >= 0 && !isFree(slots, at) ? placeAt(slots, at) : undefined;
   }
   /** The place at `at` in `from`, instead of the name's last one. What ended before a second may be forgotten. */
   put(from: Uint32Array, at: number, before: number): void {
     const shard = shardOf(from[at] ?? 0);
-    let slots = this.#shards[shard] ?? EMPTY;
-    const capacity = slots.length / WORDS;
-    if ((this.#counts[shard] ?? 0) + 1 > capacity * FULLEST) slots = this.#renew(shard, before);
-    const name: Name = [from[at] ?? 0, from[at + 1] ?? 0, from[at + 2] ?? 0, from[at + 3] ?? 0];
-    const slot = slotOf(slots, name);
-    if (rowAt(slots, slot) === 0) {
+    let slots = this.#shards[shard] ?? NONE;
+    const count = this.#counts[shard] ?? 0;
+    if (count + 1 > (slots.length / WORDS) * FULLEST) slots = this.#renew(shard, before);
+    const slot = slotOf(slots, from[at] ?? 0, from[at + 1] ?? 0, from[at + 2] ?? 0, from[at + 3] ?? 0);
+    if (isFree(slots, slot)) {
       this.#counts[shard] = (this.#counts[shard] ?? 0) + 1;
       this.#size++;
     }
@@ -83,30 +103,27 @@ export class Held {
     if (before - (this.#swept[shard] ?? 0) >= 5) this.#renew(shard, before);
     return this.#size < most;
   }
-  /** What is in a shard, or in all, in no order. */
-  places(shard?: number): Uint32Array {
-    const shards = shard === undefined ? this.#shards : [this.#shards[shard] ?? EMPTY];
-    const found = new Uint32Array(WORDS * (shard === undefined ? this.#size : (this.#counts[shard] ?? 0)));
+  /** What is in a shard, in no order. */
+  places(shard: number): Uint32Array {
+    const slots = this.#shards[shard] ?? NONE;
+    const found = new Uint32Array(WORDS * (this.#counts[shard] ?? 0));
     let end = 0;
-    for (const slots of shards) {
-      for (let at = 0; at < slots.length; at += WORDS) {
-        if (rowAt(slots, at) === 0) continue;
-        found.set(slots.subarray(at, at + WORDS), end);
-        end += WORDS;
-      }
+    for (let at = 0; at < slots.length; at += WORDS) {
+      if (isFree(slots, at)) continue;
+      copy(slots, at, found, end);
+      end += WORDS;
     }
     return found;
   }
 
   #renew(shard: number, before: number): Uint32Array {
-    const all = this.places(shard);
+    const old = this.#shards[shard] ?? NONE;
     let living = 0;
-    for (let at = 4; at < all.length; at += WORDS) if ((all[at] ?? 0) >= before) living++;
-    const slots = new Uint32Array(WORDS * (Math.ceil(living * ROOMIER) + 4));
-    for (let at = 0; at < all.length; at += WORDS) {
-      if ((all[at + 4] ?? 0) < before) continue;
-      const entry = all.subarray(at, at + WORDS);
-      slots.set(entry, slotOf(slots, [entry[0] ?? 0, entry[1] ?? 0, entry[2] ?? 0, entry[3] ?? 0]));
+    for (let at = 0; at < old.length; at += WORDS) if (!isFree(old, at) && (old[at + 4] ?? 0) >= before) living++;
+    const slots = new Uint32Array(slotsFor(living));
+    for (let at = 0; at < old.length; at += WORDS) {
+      if (isFree(old, at) || (old[at + 4] ?? 0) < before) continue;
+      copy(old, at, slots, slotOf(slots, old[at] ?? 0, old[at + 1] ?? 0, old[at + 2] ?? 0, old[at + 3] ?? 0));
     }
     this.#size += living - (this.#counts[shard] ?? 0);
     this.#counts[shard] = living;
@@ -115,16 +132,18 @@ export class Held {
     return slots;
   }
 }
-const EMPTY = new Uint32Array(0);
+const NONE = new Uint32Array(0);
+function copy(from: Uint32Array, at: number, into: Uint32Array, to: number): void {
+  for (let i = 0; i < WORDS; i++) into[to + i] = from[at + i] ?? 0;
+}
 /** Where the name stands, or would; -1 where nothing can. There is always a free slot. */
-function slotOf(slots: Uint32Array, name: Name): number {
-  const capacity = slots.length / WORDS;
-  if (capacity === 0) return -1;
+function slotOf(slots: Uint32Array, a: number, b: number, c: number, d: number): number {
+  if (slots.length === 0) return -1;
   // The second word, as a fraction of all there are: any number of slots will do.
-  let slot = Math.floor((name[1] / 2 ** 32) * capacity);
-  for (;;) {
-    const at = slot * WORDS;
-    if (rowAt(slots, at) === 0 || isAt(slots, at, name)) return at;
-    slot = slot + 1 === capacity ? 0 : slot + 1;
+  let at = Math.floor((b / 2 ** 32) * (slots.length / WORDS)) * WORDS;
+  while (!isFree(slots, at) && !(slots[at] === a && slots[at + 1] === b && slots[at + 2] === c && slots[at + 3] === d)) {
+    at += WORDS;
+    if (at === slots.length) at = 0;
   }
+  return at;
 }

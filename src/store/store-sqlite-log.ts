@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { type Name, nameOf, type Place, packPlace, WORDS } from './store-sqlite-held.ts';
+import { Held, type Name, nameOf, type Place, packPlace, type Shards, WORDS } from './store-sqlite-held.ts';
 import { bytesOf, Names, type Run, wordsOf } from './store-sqlite-runs.ts';
 
 /**
@@ -39,14 +39,21 @@ const ROW_WORDS = 5;
 /** Three rows share a page with little left over. */
 const ROW_BYTES = 1340;
 
+/** What a log holds when it opens. */
+export interface KnownLog {
+  readonly kinds: readonly string[];
+  readonly runs: readonly Run[];
+  /** The names that are in no run; or how many to make room for. */
+  readonly held: Shards | number;
+}
 /** A log as its readers know it: what is committed. */
 export class LogView {
   readonly names: Names;
   readonly kinds: Set<string>;
   readonly #read;
 
-  constructor(db: DatabaseSync, log: LogName, known: { readonly kinds: Iterable<string>; readonly runs: readonly Run[] }) {
-    this.names = new Names(db, known.runs);
+  constructor(db: DatabaseSync, log: LogName, known: KnownLog) {
+    this.names = new Names(db, known.runs, new Held(known.held));
     this.kinds = new Set(known.kinds);
     this.#read = db.prepare(`SELECT names, vals FROM ${log} WHERE n = ?`);
   }
@@ -69,6 +76,10 @@ export class LogView {
     this.names.held.putAll(places, before);
     for (const kind of kinds) this.kinds.add(kind);
   }
+  /** For another thread. */
+  known(): KnownLog {
+    return { kinds: [...this.kinds], runs: this.names.runs, held: this.names.held.shards() };
+  }
 }
 
 /** A log as the file has it. `from`: rows up to this one are in the runs. */
@@ -77,8 +88,9 @@ export function loadLog(db: DatabaseSync, log: LogName, runs: readonly Run[], be
     .prepare('SELECT kind FROM kind WHERE log = ?')
     .all(log)
     .map((row) => String(row['kind']));
-  const view = new LogView(db, log, { kinds, runs });
   const from = Math.max(0, ...runs.map((run) => run.last));
+  const bytes = db.prepare(`SELECT sum(length(names)) AS bytes FROM ${log} WHERE n > ?`).get(from)?.['bytes'];
+  const view = new LogView(db, log, { kinds, runs, held: Number(bytes ?? 0) / (ROW_WORDS * 4) });
   for (const row of db.prepare(`SELECT n, names FROM ${log} WHERE n > ? ORDER BY n`).iterate(from)) {
     const words = wordsOf(row['names']);
     const places = new Uint32Array((words.length / ROW_WORDS) * WORDS);

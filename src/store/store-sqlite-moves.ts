@@ -6,6 +6,7 @@ import {
   DEEPEST,
   FANOUT,
   FULL,
+  LEVEL_BITS,
   leafKey,
   leafOf,
   leavesOf,
@@ -170,12 +171,13 @@ export class Moves {
   #writeMerged(run: Run, from: readonly Run[], leaf: number): void {
     const first = this.#log.firstRow();
     const newest = new Held();
+    const shard = leaf >>> (LEVEL_BITS * run.level);
     for (const old of from) {
       const words = wordsOf(this.#sql.read.get(leafKey(old.run, leaf / FANOUT))?.['names']);
       // A forgotten row's keys have ended, and so had, when it went, all that older rows say of them.
       for (let at = 0; at < words.length; at += WORDS) if (rowAt(words, at) >= first) newest.put(words, at, 0);
     }
-    const all = newest.places();
+    const all = newest.places(shard);
     const leaves = Array.from({ length: FANOUT }, (): number[] => []);
     for (let at = 0; at < all.length; at += WORDS) leaves[leafOf(run.level, all[at] ?? 0) - leaf]?.push(...all.subarray(at, at + WORDS));
     for (const [i, words] of leaves.entries()) this.#write(run, leaf + i, Uint32Array.from(words));

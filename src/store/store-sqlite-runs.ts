@@ -9,7 +9,7 @@ import { Held, isAt, type Name, type Place, placeAt, rowAt, SHARDS, WORDS } from
  */
 export const FULL = 112 * SHARDS;
 export const FANOUT = 8;
-const LEVEL_BITS = 3;
+export const LEVEL_BITS = 3;
 /** Eight bytes a name, four bits set for each: two of a hundred names that are not there are looked for all the same. */
 const SIEVE_WORDS = 32;
 /** A run has no more leaves than this. */
@@ -68,15 +68,16 @@ export type News =
 
 /** The names of one log, wherever they are. Each thread has its own, and both are told the same. */
 export class Names {
-  held = new Held();
+  held: Held;
   leaving: Held | undefined;
   /** Newest first. */
-  runs: readonly Run[] = [];
+  runs: readonly Run[];
   /** How many news were heard. */
   heard = 0;
   readonly #leaf;
 
-  constructor(db: DatabaseSync, runs: readonly Run[] = []) {
+  constructor(db: DatabaseSync, runs: readonly Run[], held: Held) {
+    this.held = held;
     this.runs = newestFirst(runs);
     this.#leaf = db.prepare('SELECT names FROM leaf WHERE at = ?');
   }

@@ -2,10 +2,10 @@ import type { DatabaseSync } from 'node:sqlite';
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
 import type { StoreRefused } from './store.ts';
 import { kindsOf } from './store-sqlite-keys.ts';
-import type { Added, LogView } from './store-sqlite-log.ts';
+import type { KnownLog } from './store-sqlite-log.ts';
 import { openForWriting, refusalOf } from './store-sqlite-open.ts';
 import type { Flight, Landed } from './store-sqlite-pack.ts';
-import type { News, Run } from './store-sqlite-runs.ts';
+import type { News } from './store-sqlite-runs.ts';
 import { type Opened, openTail } from './store-sqlite-tail.ts';
 import { createWriter, passingIn, type Writer } from './store-sqlite-writer.ts';
 
@@ -21,9 +21,8 @@ export type ToWorker = Flight | 'close';
 /** What the logs and the table of keys hold, for the reader. */
 export interface Known {
   readonly salt: string;
-  readonly soon: Added;
-  readonly later: Added;
-  readonly runs: readonly Run[];
+  readonly soon: KnownLog;
+  readonly later: KnownLog;
   readonly kinds: readonly string[];
 }
 export type FromWorker =
@@ -47,15 +46,13 @@ export function openWriter(options: WriterOptions): {
     const opened = openTail(db, at);
     const passing = passingIn(db, at);
     const { salt, soon, later } = passing;
-    const known: Known = { salt, soon: all(soon), later: all(later), runs: later.names.runs, kinds: [...kindsOf(db)] };
+    const known: Known = { salt, soon: soon.known(), later: later.known(), kinds: [...kindsOf(db)] };
     return { db, opened, known, writer: createWriter({ db, path: options.path, head: opened.head, passing }) };
   } catch (fault) {
     db.close();
     throw refusalOf(fault);
   }
 }
-
-const all = ({ names, kinds }: LogView): Added => ({ places: names.held.places(), kinds: [...kinds] });
 
 const port = parentPort;
 if (!isMainThread && port && (workerData as { store?: WriterOptions } | null)?.store) {

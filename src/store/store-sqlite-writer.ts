@@ -13,7 +13,7 @@ export const GRACE = 60;
 /** Rows of the logs are forgotten many at a time: a page that becomes empty whole is not written again. */
 const FORGET_EVERY = 32;
 /** The write-ahead log is moved into the file when it has so many pages: then a page that was written often goes there once. */
-const LOG_PAGES = 4_096;
+const LOG_PAGES = 1_024;
 
 export interface Writer {
   /** One transaction: each batch is decided on what the ones before it left, and has an outcome of its own. Never throws. */

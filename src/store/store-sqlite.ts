@@ -69,10 +69,8 @@ export async function sqliteStore(options: { readonly path: string; readonly now
 function open(line: Line, options: { readonly path: string; readonly now?: () => number; readonly unlock: () => void }): SqliteStore {
   const db = line.db ?? openForReading(options.path);
   const { known } = line;
-  const soon = new LogView(db, 'soon', { kinds: known.soon.kinds, runs: [] });
-  const later = new LogView(db, 'later', { kinds: known.later.kinds, runs: known.runs });
-  soon.add(known.soon, 0);
-  later.add(known.later, 0);
+  const soon = new LogView(db, 'soon', known.soon);
+  const later = new LogView(db, 'later', known.later);
   const kinds = new Set(known.kinds);
   const reader = createReader(db, new Passing(known.salt, soon, later), kinds);
   const followers = createFollowers();
