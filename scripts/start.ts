@@ -41,7 +41,7 @@ function welcome(config: Config): void {
 ${styleText('bold', 'Countersign')} is ready.
   issuer   ${issuer}
   keys     ${issuer}/jwks
-  data     ${config.store.path}   bundle  ${config.policies}   operator  ${config.operator.socket}
+  data     ${config.store.use === 'sqlite' ? config.store.path : config.store.use}   bundle  ${config.policies}   operator  ${config.operator.socket}
 
 Try it:
   curl -s ${issuer}/readyz

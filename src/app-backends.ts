@@ -1,5 +1,6 @@
 /** Back ends by configuration: a new one is one line here. */
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { Credentials } from './bundle/bundle.ts';
 import type { Config } from './config.ts';
 import { ConfigError } from './errors.ts';
@@ -13,10 +14,39 @@ import { jwtMinter } from './mint/minter-jwt.ts';
 import { vaultMinter } from './mint/minter-vault.ts';
 import { readVaultRegistration } from './mint/minter-vault-registration.ts';
 import type { Bundle, Registration, World } from './model.ts';
-import { type SqliteStore, sqliteStore } from './store/store-sqlite.ts';
+import type { Store } from './store/store.ts';
+import { redisStore } from './store/store-redis.ts';
+import type { Place } from './store/store-redis-connect.ts';
+import { sqliteStore } from './store/store-sqlite.ts';
 import type { Alg } from './wire/jws.ts';
 
-export const openStore = (config: Pick<Config, 'store'>): Promise<SqliteStore> => sqliteStore({ path: config.store.path });
+/** A store, and what it has found in its ledger. */
+export interface OpenedStore extends Store {
+  readonly repaired?: { readonly firstBad: number; readonly lost: number; readonly reason: string } | undefined;
+  readonly broken: { readonly seq: number; readonly why: string } | undefined;
+}
+/** Throws ConfigError and StoreRefused. */
+export function openStore({ store }: Pick<Config, 'store'>, environment: Environment = {}): Promise<OpenedStore> {
+  if (store.use === 'sqlite') {
+    mkdirSync(dirname(store.path), { recursive: true, mode: 0o700 });
+    return sqliteStore({ path: store.path });
+  }
+  const secret = (ref: SecretRef | undefined): string | undefined => ref && readSecret(ref, 'store', environment);
+  return redisStore({
+    ...store,
+    place: placeOf(store),
+    password: secret(store.password),
+    sentinelPassword: secret(store.sentinelPassword),
+    tls:
+      store.tls === undefined || store.tls === 'none'
+        ? undefined
+        : { ...(store.tls.ca !== undefined && { ca: fileOf(store.tls.ca, 'store') }) },
+  });
+}
+function placeOf({ url, sentinels, master, nodes }: Extract<Config['store'], { readonly use: 'redis' }>): Place {
+  if (sentinels && master !== undefined) return { sentinels, master };
+  return nodes ? { nodes } : { url: url ?? '' };
+}
 
 /** How the bundle's registrations are read, whether or not a back end of the kind is configured here. */
 const readers: Credentials['readers'] = new Map([
@@ -57,7 +87,7 @@ function openMinter(backEnd: BackEnd, parts: Parts & { readonly login: SignLogin
       const given = {
         ...(namespace !== undefined && { namespace }),
         ...(sweep && { sweep }),
-        ...(ca !== undefined && { ca: fileOf(ca, use) }),
+        ...(ca !== undefined && { ca: fileOf(ca, 'backends') }),
       };
       return vaultMinter({ ...rest, ...given, login, now, random, registered: () => registered(bundle(), use) });
     }
@@ -72,11 +102,7 @@ const registered = ({ servers }: Bundle, kind: string): readonly Registration[] 
 type StandingRefs = Extract<BackEnd, { readonly use: 'aws' }>['keys'];
 function standing(keys: StandingRefs, environment: Environment): StandingKeys | 'default-chain' | undefined {
   if (keys === undefined || keys === 'default-chain') return keys;
-  const read = (ref: { readonly file: string } | { readonly env: string }): string => {
-    const text = 'file' in ref ? fileOf(ref.file, 'aws') : environment[ref.env];
-    if (text === undefined) throw new ConfigError(['backends: the environment has no variable of a name that aws gives']);
-    return text.replace(/\r?\n$/, '');
-  };
+  const read = (ref: SecretRef): string => readSecret(ref, 'backends', environment);
   const { accessKeyId, secretAccessKey, sessionToken } = keys;
   return {
     accessKeyId: read(accessKeyId),
@@ -84,11 +110,17 @@ function standing(keys: StandingRefs, environment: Environment): StandingKeys | 
     ...(sessionToken && { sessionToken: read(sessionToken) }),
   };
 }
-function fileOf(path: string, use: BackEnd['use']): string {
+type SecretRef = { readonly file: string } | { readonly env: string };
+function readSecret(ref: SecretRef, of: string, environment: Environment): string {
+  const text = 'file' in ref ? fileOf(ref.file, of) : environment[ref.env];
+  if (text === undefined) throw new ConfigError([`${of}: the environment has no variable of a name that stands there`]);
+  return text.replace(/\r?\n$/, '');
+}
+function fileOf(path: string, of: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch {
-    throw new ConfigError([`backends: a file that ${use} names cannot be read`]);
+    throw new ConfigError([`${of}: a file that is named there cannot be read`]);
   }
 }
 

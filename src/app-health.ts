@@ -15,8 +15,8 @@ export interface HealthParts {
   readonly signers: readonly Signer[];
   readonly bundles: Bundles;
   readonly minters: Minters;
-  /** The ledger did not verify when it was opened. */
-  readonly broken: boolean;
+  /** The ledger is known not to verify. */
+  readonly broken: () => boolean;
 }
 
 export function createStatus(parts: HealthParts): () => Promise<readonly Check[]> {
@@ -34,7 +34,7 @@ export function createStatus(parts: HealthParts): () => Promise<readonly Check[]
       for (const signer of signers) signer.published();
     }),
     await probe('policy', async () => void bundles.current()),
-    parts.broken
+    parts.broken()
       ? { name: 'ledger', state: 'degraded', detail: 'it does not verify; run `npm run verify-ledger`' }
       : { name: 'ledger', state: 'ok' },
     bundles.report().ok

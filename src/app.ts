@@ -1,7 +1,6 @@
 /** Composition root: Config → back ends → rooms → servers. The only importer of back ends. */
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { userInfo } from 'node:os';
-import { dirname } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { algorithms, credentials, openMinters, openStore, secretSource } from './app-backends.ts';
@@ -87,9 +86,11 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
   });
   held.push(() => bundles.close());
   await checkAddresses(config.listen, config.operator.socket);
-  const secret = openSecret(secretSource(config, edge.environment), { create: !existsSync(config.store.path) });
-  mkdirSync(dirname(config.store.path), { recursive: true, mode: 0o700 });
-  const store = await openStore(config);
+  const secret = openSecret(secretSource(config, edge.environment), {
+    // Brokers that share a store share its secret, so none of them may make one of its own.
+    create: config.store.use === 'sqlite' && !existsSync(config.store.path),
+  });
+  const store = await openStore(config, edge.environment);
   held.push(() => store.close());
   if (store.repaired) log.warn({ ...store.repaired }, 'ledger repaired');
   if (store.broken) log.error({ ...store.broken }, 'ledger does not verify');
@@ -164,7 +165,7 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
     signers: logins ? [signer, logins.signer] : [signer],
     bundles,
     minters,
-    broken: store.broken !== undefined,
+    broken: () => store.broken !== undefined,
   });
   const operate = {
     keys: tokens.keys,

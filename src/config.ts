@@ -85,11 +85,44 @@ const backEnd = z.discriminatedUnion('use', [
   }),
 ]);
 
+const address = z.strictObject({ host: z.string().min(1), port });
+const store = z.discriminatedUnion('use', [
+  z.strictObject({ use: z.literal('sqlite'), path: z.string() }),
+  z.strictObject({
+    use: z.literal('redis'),
+    url: z
+      .url()
+      .refine((text) => /^rediss?:\/\/[^/@?#]+(\/\d{1,3})?$/.test(text), 'must be redis:// or rediss://, host, port and number alone')
+      .optional()
+      .describe('One server, or the address that leads to the one that is master'),
+    sentinels: z.array(address).min(1).optional().describe('They know which server is the master'),
+    master: z.string().min(1).optional().describe('What the Sentinels call it'),
+    nodes: z.array(address).min(1).optional().describe('Some of a Cluster'),
+    name: shortId.default('countersign').describe('Stores of several names share a server; brokers of one name share a store'),
+    username: z.string().min(1).optional(),
+    password: secretRef.optional(),
+    sentinelPassword: secretRef.optional(),
+    tls: z
+      .union([
+        z.literal('none'),
+        z.strictObject({ ca: z.string().min(1).optional().describe('PEM file of who vouches for its certificate') }),
+      ])
+      .optional()
+      .describe('`none` is said by name: who is between can grant himself everything. Without it loopback alone goes without'),
+    persistence: z
+      .enum(['always', 'everysec', 'none'])
+      .default('always')
+      .describe('What the server must keep of what it answered for; after a restart of a weaker one everything issued before is void'),
+    replicas: z.int().min(0).max(10).optional().describe('So many must have a commit before it is answered; 1 with Sentinels or a Cluster'),
+    timeoutMs: z.int().min(50).max(10_000).default(1_000).describe('One answer'),
+  }),
+]);
+
 export const ConfigSchema = z.strictObject({
   issuer: secureUrl.describe('This broker’s identifier: the `iss` of its tokens and the `aud` of what is shown to it'),
   listen: z.strictObject({ host: z.string().default('127.0.0.1'), port: port.default(8080) }).prefault({}),
   policies: z.string().describe('Folder of the bundle'),
-  store: z.discriminatedUnion('use', [z.strictObject({ use: z.literal('sqlite'), path: z.string() })]),
+  store,
   keys: z.discriminatedUnion('use', [
     z.strictObject({
       use: z.literal('local'),
@@ -138,12 +171,25 @@ function contradictions(config: Config): readonly string[] {
       problems.push(`backends.${index}.keys: stand with via: assume-role alone`);
     if (!config.keys.algorithms.includes(end.algorithm)) problems.push(`backends.${index}.algorithm: keys.algorithms has no such keys`);
   }
+  problems.push(...storeProblems(config.store));
   const urls = config.issuers.map((i) => i.issuer);
   for (const [index, id] of ids.entries()) if (ids.indexOf(id) !== index) problems.push(`issuers.${index}.id: stands twice`);
   for (const [index, url] of urls.entries()) {
     if (urls.indexOf(url) !== index) problems.push(`issuers.${index}.issuer: stands twice`);
     if (url === config.issuer) problems.push(`issuers.${index}.issuer: this broker cannot vouch for its own subjects`);
   }
+  return problems;
+}
+function storeProblems(of: Config['store']): readonly string[] {
+  if (of.use !== 'redis') return [];
+  const problems: string[] = [];
+  if ([of.url, of.sentinels, of.nodes].filter((place) => place !== undefined).length !== 1)
+    problems.push('store: one of url, sentinels and nodes says where it is');
+  if ((of.sentinels === undefined) !== (of.master === undefined)) problems.push('store.master: stands with sentinels alone');
+  const hosts = of.url ? [URL.parse(of.url)?.hostname ?? ''] : [...(of.sentinels ?? []), ...(of.nodes ?? [])].map(({ host }) => host);
+  if (of.tls === undefined && !of.url?.startsWith('rediss:') && !hosts.every(isLoopback))
+    problems.push('store.tls: must stand, or `none` by name, where the server is not on loopback');
+  if (of.tls === 'none' && of.url?.startsWith('rediss:')) problems.push('store.tls: contradicts the url');
   return problems;
 }
 function problem(issue: z.core.$ZodIssue): readonly string[] {

@@ -49,7 +49,7 @@ function urlOf(text: string, access: Access): Where {
     ...(url.protocol === 'unix:'
       ? { path: url.pathname }
       : { host: url.hostname.replace(/^\[|\]$/g, ''), port: Number(url.port || 6379), db }),
-    ...(url.protocol === 'rediss:' && { tls: { servername: url.hostname, ...access.tls } }),
+    ...(url.protocol === 'rediss:' && { tls: { ...access.tls } }),
   };
 }
 

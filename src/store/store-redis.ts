@@ -37,7 +37,7 @@ export interface RedisOptions extends Pick<Access, 'place' | 'username' | 'passw
   readonly name?: string;
   readonly persistence?: Persistence;
   /** A commit is answered when so many replicas have it too. Default: 1 behind Sentinels and in a Cluster, else 0. */
-  readonly replicas?: number;
+  readonly replicas?: number | undefined;
   /** How long one answer may take. Default: 1000. */
   readonly timeoutMs?: number;
   /** How often this broker notes what the others' chains have come to. Default: 60. */

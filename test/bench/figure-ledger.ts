@@ -9,6 +9,10 @@ import { driving, IN_FLIGHT, round } from './round.ts';
 import { type Stage, setStage, startChild } from './scene.ts';
 
 const KB = 1024;
+function pathOf({ config: { store } }: Stage): string {
+  if (store.use !== 'sqlite') throw new Error('this figure is of a file');
+  return store.path;
+}
 
 export const ledger: Figure = {
   name: 'ledger',
@@ -18,7 +22,7 @@ export const ledger: Figure = {
     const stage = await setStage();
     try {
       tell('a real exchange, to fill the ledger with its like');
-      const input: FillInput = { path: stage.config.store.path, count, like: await oneBatch(stage) };
+      const input: FillInput = { path: pathOf(stage), count, like: await oneBatch(stage) };
       const filler = startChild();
       tell(`filling with ${count.toLocaleString('en')} entries`);
       const filled = await filler.tell<Filled>({ do: './ledger-fill.ts', input });
@@ -78,7 +82,7 @@ interface Front {
   readonly readySeconds: number;
 }
 async function throughFrontDoor(stage: Stage, count: number): Promise<Front> {
-  const { path } = stage.config.store;
+  const path = pathOf(stage);
   const sizes = (): number => statSync(path).size + (statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0);
   const child = startChild();
   try {

@@ -17,6 +17,10 @@ const problems = (value: unknown): readonly string[] => {
 
 test('the defaults are complete', () => assert.deepEqual(problems(defaults), []));
 test('a trusted issuer is enough', () => assert.deepEqual(problems(good), []));
+test('a Redis on loopback is enough; elsewhere TLS is, or its absence by name', () => {
+  for (const store of [{ url: 'redis://127.0.0.1:6379/1' }, { url: 'rediss://redis.example' }, { url: 'redis://redis:6379', tls: 'none' }])
+    assert.deepEqual(problems({ ...good, store: { use: 'redis', ...store } }), []);
+});
 test('every problem at once, each with its path, none with its value', () => {
   const found = problems({
     ...good,
@@ -39,6 +43,12 @@ const HOSTILE: readonly (readonly [string, object, string])[] = [
   ['no issuer', { issuer: undefined }, 'issuer'],
   ['a secret in the document', { keys: { use: 'local', secret: 'hunter2' } }, 'keys.secret'],
   ['an unknown store', { store: { use: 'mysql' } }, 'store.use'],
+  ['a Redis nowhere', { store: { use: 'redis' } }, 'store'],
+  ['a Redis in two places', { store: { use: 'redis', url: 'redis://127.0.0.1', nodes: [{ host: '127.0.0.1', port: 6379 }] } }, 'store'],
+  ['a password in the address of a Redis', { store: { use: 'redis', url: 'redis://default:hunter2@127.0.0.1' } }, 'store.url'],
+  ['Sentinels without a name to ask for', { store: { use: 'redis', sentinels: [{ host: '127.0.0.1', port: 1 }] } }, 'store.master'],
+  ['a Redis elsewhere without TLS', { store: { use: 'redis', url: 'redis://redis:6379' } }, 'store.tls'],
+  ['TLS that is none', { store: { use: 'redis', url: 'rediss://redis:6379', tls: 'none' } }, 'store.tls'],
   ['a port out of range', { listen: { port: 70_000 } }, 'listen.port'],
   ['the broker as its own issuer of people', { issuers: [{ ...good.issuers[0], issuer: defaults.issuer }] }, 'issuers.0.issuer'],
   ['one issuer id twice', { issuers: [good.issuers[0], { ...good.issuers[0], issuer: 'https://b.example' }] }, 'issuers.1.id'],
