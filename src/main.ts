@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** The process edge: reads arguments and environment once, makes the World, starts, drains on SIGTERM. */
+import './main-memory.ts';
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Command } from 'commander';
