@@ -283,9 +283,13 @@ export interface Draft {
   readonly turn: Turn;
   readonly facts: Facts;
   note(facts: Facts): void;
-  /**
-   * Burnt whatever the outcome: an assertion, a proof, an action token. With `bound` it may come again, but only with this same value
-   * (a workload token and the key it first came with).
-   */
-  spend(once: string, until: EpochSeconds, otherwise: Reason, bound?: string): void;
+  /** Burnt whatever the outcome: an assertion, a proof, an action token. */
+  spend(mark: Mark): void;
+}
+export interface Mark {
+  readonly once: string;
+  readonly issued: EpochSeconds; // it was made no earlier: a store whose memory begins later cannot know whether it was seen
+  readonly until: EpochSeconds;
+  readonly else: Reason;
+  readonly bound?: string; // it may come again with this same value alone: a workload token and the key it first came with
 }

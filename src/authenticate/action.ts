@@ -67,7 +67,7 @@ export async function proveAction(
     jkt,
     ...(material.value && { material: material.value }),
   };
-  return ok({ job, registration: registration.value, agents, jti, txn, act: claims['act'], until: claims.exp });
+  return ok({ job, registration: registration.value, agents, jti, txn, act: claims['act'], issued: claims.iat, until: claims.exp });
 }
 
 interface OwnToken {
@@ -154,7 +154,13 @@ async function proveHolder(
   if (iat < claims.iat - PROOF_WINDOW_SECONDS || iat > draft.now + PROOF_WINDOW_SECONDS)
     return refuse('proof_bad', { detail: 'proof_iat' });
   if (proved.value.jkt !== jkt) return refuse('proof_bad', { detail: 'proof_binding' });
-  draft.spend(`action-proof/${jkt}/${sha256(proved.value.jti)}`, claims.exp + SKEW_SECONDS, 'proof_replayed', claims.txn);
+  draft.spend({
+    once: `action-proof/${jkt}/${sha256(proved.value.jti)}`,
+    issued: claims.iat, // the token's, which it names: it cannot be older
+    until: claims.exp + SKEW_SECONDS,
+    else: 'proof_replayed',
+    bound: claims.txn,
+  });
   return ok(undefined);
 }
 /** Inside a call the resource alone; over HTTP also what lies beneath it: a server of plain HTTP tools has a path for each. */

@@ -41,11 +41,12 @@ export async function proveActor(check: ActorCheck, token: string, bundle: Bundl
     draft,
   );
   if (!checked.ok) return refuse(checked.error === 'keys_unavailable' ? 'unavailable' : 'actor_bad', { detail: checked.error });
-  const { sub, jti, exp, cnf, act } = checked.value;
+  const { sub, jti, iat, exp, cnf, act } = checked.value;
   if (sub !== id) return refuse('actor_bad', { detail: 'token_claim' });
   if (!isObject(cnf) || Object.keys(cnf).length !== 1 || typeof cnf['jkt'] !== 'string' || !JKT.test(cnf['jkt']))
     return refuse('actor_bad', { detail: 'cnf_form' });
-  draft.spend(`actor/${id}/${sha256(String(jti))}`, exp + SKEW_SECONDS, 'actor_replayed');
+  const once = `actor/${id}/${sha256(String(jti))}`;
+  draft.spend({ once, issued: iat - SKEW_SECONDS, until: exp + SKEW_SECONDS, else: 'actor_replayed' });
   return ok({ agent, jkt: cnf['jkt'], exp, act });
 }
 

@@ -24,7 +24,8 @@ export interface Brought {
   /** The token's own: revoking it ends this too. */
   readonly jti: string;
   readonly act: Json | undefined;
-  /** The token's end. */
+  /** The token's `iat`, and its end. */
+  readonly issued: EpochSeconds;
   readonly until: EpochSeconds;
   readonly retry?: Retry;
 }
@@ -53,6 +54,7 @@ export interface Shown {
 }
 export interface Proved {
   readonly who: Pick<Person, 'issuer' | 'subject' | 'attributes'>;
+  readonly iat: number;
   readonly exp: number;
   readonly jti?: string;
   /** `may_act` (RFC 8693 §4.4) and `act` as they stand in the token. */

@@ -38,6 +38,7 @@ interface Proven {
 export async function authenticate(check: ClientCheck, request: Presented, bundle: Bundle, draft: Draft): Promise<Result<Authenticated>> {
   const { assertion } = request;
   if (assertion === undefined) return refuse('client_unauthenticated', { detail: 'assertion_absent' });
+  const since = check.nonces.since();
   const claimed = peek(assertion);
   if (!claimed) return refuse('client_unauthenticated', { detail: 'token_form' });
   const workload = check.issuers.get(String(claimed['iss']));
@@ -56,8 +57,13 @@ export async function authenticate(check: ClientCheck, request: Presented, bundl
   // A workload token is the only one its holder has until it expires: without its key's proof on record it is not burnt for a stale nonce.
   if (proof.ok || !workload) proven.value.spend(jkt);
   if (proof.ok && proof.value) {
-    const { jti } = proof.value;
-    draft.spend(`proof/${proof.value.jkt}/${sha256(jti)}`, draft.now + 2 * PROOF_WINDOW_SECONDS + SKEW_SECONDS, 'proof_replayed');
+    const { jti, iat } = proof.value;
+    draft.spend({
+      once: `proof/${proof.value.jkt}/${sha256(jti)}`,
+      issued: Math.max(iat - PROOF_WINDOW_SECONDS, since),
+      until: draft.now + 2 * PROOF_WINDOW_SECONDS + SKEW_SECONDS,
+      else: 'proof_replayed',
+    });
   }
   const standing = client.kind === 'agent' ? stands(client, 'client_suspended') : ok(undefined);
   if (!standing.ok) return standing;
@@ -113,13 +119,19 @@ async function keyed(
   );
   if (!checked.ok)
     return refuse(checked.error === 'keys_unavailable' ? 'unavailable' : 'client_unauthenticated', { detail: checked.error });
-  const { sub, jti, exp } = checked.value;
+  const { sub, jti, iat, exp } = checked.value;
   if (sub !== id) return refuse('client_unauthenticated', { detail: 'token_claim' });
   // An actor token is signed by the same key for the same audience, and travels through another agent's hands.
   if ('cnf' in checked.value || 'act' in checked.value) return refuse('client_unauthenticated', { detail: 'assertion_is_actor' });
   return ok({
     client,
-    spend: () => draft.spend(`assertion/${id}/${sha256(String(jti))}`, exp + SKEW_SECONDS, 'assertion_replayed'),
+    spend: () =>
+      draft.spend({
+        once: `assertion/${id}/${sha256(String(jti))}`,
+        issued: iat - SKEW_SECONDS,
+        until: exp + SKEW_SECONDS,
+        else: 'assertion_replayed',
+      }),
   });
 }
 
@@ -141,7 +153,7 @@ async function federated(
     if (reason === 'subject_binding' && !proof.ok) return proof;
     return refuse('client_unauthenticated', { detail: detail ?? reason });
   }
-  const { who, exp, act } = proved.value;
+  const { who, iat, exp, act } = proved.value;
   if (act !== undefined) return refuse('client_unauthenticated', { detail: 'assertion_is_actor' });
   const matches = pinned(bundle, issuer.issuer, who.subject);
   const client = matches[0];
@@ -150,7 +162,17 @@ async function federated(
   if (request.clientId !== undefined && request.clientId !== client.id) return refuse('client_unauthenticated', { detail: 'client_id' });
   // RFC 7515 §5.1: the signing input has one spelling, the signature has two.
   const mark = `workload/${sha256(token.slice(0, token.lastIndexOf('.')))}`;
-  return ok({ client, spend: (key) => draft.spend(mark, exp + SKEW_SECONDS, 'assertion_replayed', key) });
+  return ok({
+    client,
+    spend: (key) =>
+      draft.spend({
+        once: mark,
+        issued: iat - SKEW_SECONDS,
+        until: exp + SKEW_SECONDS,
+        else: 'assertion_replayed',
+        ...(key !== undefined && { bound: key }),
+      }),
+  });
 }
 
 function pinned(bundle: Bundle, issuer: string, subject: string): readonly (Agent | ToolServer)[] {

@@ -125,6 +125,7 @@ export function oidcIssuer(options: OidcIssuerOptions): Issuer {
       if (unbound) return refuse('subject_binding', { detail: unbound });
       return ok({
         who: { issuer: id, subject: claims.sub, attributes: pickAttributes(claims, attributes) },
+        iat: claims.iat,
         exp: claims.exp,
         ...(typeof claims['jti'] === 'string' && { jti: claims['jti'] }),
         ...('may_act' in claims && { mayAct: mayAct(claims['may_act']) }),

@@ -11,6 +11,7 @@ interface Redeemed {
   readonly registration: Pick<Registration, 'ttlSeconds'>;
   readonly txn: string;
   readonly act: Json | undefined;
+  readonly issued: EpochSeconds; // of the action's token
   readonly until: EpochSeconds;
 }
 
@@ -44,10 +45,11 @@ export function redemptionOf({ job, txn, act }: Redeemed, { root, iat, exp, poli
 }
 
 /** Holds for the first redemption of this action for this kind, and for no other while its token lives. */
-export const onlyOnce = ({ job, txn, until }: Redeemed): Claim => ({
+export const onlyOnce = ({ job, txn, issued, until }: Redeemed): Claim => ({
   key: `redeemed/${txn}/${job.kind}`,
   version: 0,
   value: 1,
+  issued,
   until: until + REVOKED_GRACE_SECONDS,
   else: 'token_redeemed',
 });

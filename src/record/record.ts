@@ -101,13 +101,9 @@ export function createRecord(options: RecordOptions): Recorder {
         note(more) {
           Object.assign(facts, more);
         },
-        spend(once, until, otherwise, bound) {
+        spend({ once, bound, ...mark }) {
           const key = `once/${once}`;
-          work.marks.push(
-            bound === undefined
-              ? { key, version: 0, value: 1, until, else: otherwise }
-              : { key, version: 0, value: bound, until, orSame: true, else: otherwise },
-          );
+          work.marks.push({ ...mark, key, version: 0, value: bound ?? 1, ...(bound !== undefined && { orSame: true }) });
         },
       };
       works.set(draft, work);

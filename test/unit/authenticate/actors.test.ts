@@ -39,7 +39,9 @@ test('a sub-agent: outermost, with its own key, bounded by its token, spent once
     ['lookup-bot', 'refund-bot'],
   );
   assert.deepEqual([asked.value.jkt, asked.value.until, asked.value.caller.client.id], [SUB_JKT, NOW + 30, 'refund-bot']);
-  assert.deepEqual(draft.spent, [{ once: `actor/lookup-bot/${sha256('x1')}`, until: NOW + 40, otherwise: 'actor_replayed' }]);
+  assert.deepEqual(draft.spent, [
+    { once: `actor/lookup-bot/${sha256('x1')}`, issued: NOW - 10, until: NOW + 40, otherwise: 'actor_replayed' },
+  ]);
   assert.deepEqual([draft.facts.actors, draft.facts.jkt], [['lookup-bot', 'refund-bot'], SUB_JKT]);
 });
 test('the subject token still ends first where it does', async () => {

@@ -45,8 +45,8 @@ test('an agent with assertion and proof: who it is, what is spent, what is noted
   assert.equal(found.value.jkt, JKT);
   assert.deepEqual(draft.facts, { client: 'refund-bot', owner: 'people:u_owner', jkt: JKT });
   assert.deepEqual(draft.spent, [
-    { once: `assertion/refund-bot/${sha256('a1')}`, until: NOW + 60 + 10, otherwise: 'assertion_replayed' },
-    { once: `proof/${JKT}/${sha256('p1')}`, until: NOW + 130, otherwise: 'proof_replayed' },
+    { once: `assertion/refund-bot/${sha256('a1')}`, issued: NOW - 10, until: NOW + 60 + 10, otherwise: 'assertion_replayed' },
+    { once: `proof/${JKT}/${sha256('p1')}`, issued: NOW - 60, until: NOW + 130, otherwise: 'proof_replayed' },
   ]);
 });
 test('without a proof the caller holds no key', async () => {
@@ -178,7 +178,7 @@ test('a workload token may return with the key it first came with; its mark says
     const draft = newDraft();
     const found = await authenticate.caller({ htm: 'POST', htu: HTU, assertion: token, ...shown }, bundle, draft);
     assert.ok(found.ok && found.value.client.id === 'ci-bot');
-    assert.deepEqual(draft.spent[0], { once: mark, until: NOW + 610, otherwise: 'assertion_replayed', ...bound });
+    assert.deepEqual(draft.spent[0], { once: mark, issued: NOW - 20, until: NOW + 610, otherwise: 'assertion_replayed', ...bound });
   }
 });
 test('a workload token is not burnt for a stale nonce', async () => {

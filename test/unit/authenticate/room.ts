@@ -53,8 +53,8 @@ export function newDraft(now = NOW): TestDraft {
     note(more) {
       facts = { ...facts, ...more };
     },
-    spend(once, until, otherwise, bound) {
-      spent.push({ once, until, otherwise, ...(bound !== undefined && { bound }) });
+    spend({ else: otherwise, ...mark }) {
+      spent.push({ ...mark, otherwise });
     },
   };
 }

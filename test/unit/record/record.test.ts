@@ -40,14 +40,14 @@ test('every entry has every member; what is not known is null', async () => {
 test('a mark burns with a refusal, and its second use becomes the refusal', async () => {
   const { record, ledger } = house();
   const first = record.open('exchange');
-  first.spend('assertion/a', first.now + 60, 'assertion_replayed');
+  first.spend({ once: 'assertion/a', issued: first.now, until: first.now + 60, else: 'assertion_replayed' });
   assert.equal((await record.refuse(first, refuse('policy_denied').error)).reason, 'policy_denied');
   const second = record.open('exchange');
-  second.spend('assertion/a', second.now + 60, 'assertion_replayed');
-  second.spend('proof/p', second.now + 60, 'proof_replayed');
+  second.spend({ once: 'assertion/a', issued: second.now, until: second.now + 60, else: 'assertion_replayed' });
+  second.spend({ once: 'proof/p', issued: second.now, until: second.now + 60, else: 'proof_replayed' });
   assert.equal((await record.refuse(second, { ...refuse('policy_denied').error, remedy: { text: 'less' } })).remedy, undefined);
   const third = record.open('exchange');
-  third.spend('proof/p', third.now + 60, 'proof_replayed');
+  third.spend({ once: 'proof/p', issued: third.now, until: third.now + 60, else: 'proof_replayed' });
   assert.equal((await record.refuse(third, refuse('policy_denied').error)).reason, 'proof_replayed');
   assert.deepEqual(
     ledger().map((e) => e.reason),
@@ -59,8 +59,8 @@ test('of several used marks the first is the refusal, and nothing of what else w
   const { record, store, ledger } = house();
   const shown = (): Draft => {
     const draft = record.open('exchange');
-    draft.spend('assertion/a', draft.now + 60, 'assertion_replayed');
-    draft.spend('proof/p', draft.now + 60, 'proof_replayed');
+    draft.spend({ once: 'assertion/a', issued: draft.now, until: draft.now + 60, else: 'assertion_replayed' });
+    draft.spend({ once: 'proof/p', issued: draft.now, until: draft.now + 60, else: 'proof_replayed' });
     return draft;
   };
   await record.refuse(shown(), refuse('policy_denied').error);
@@ -80,7 +80,7 @@ test('a bound mark may come again with the same value, and with no other', async
     ['k2', false],
   ] as const) {
     const draft = record.open('exchange');
-    draft.spend('workload/w', draft.now + 60, 'assertion_replayed', bound);
+    draft.spend({ once: 'workload/w', issued: draft.now, until: draft.now + 60, else: 'assertion_replayed', bound });
     const done = await record.commit(draft, 'minted', []);
     assert.equal(done.ok, expected);
   }
