@@ -1,0 +1,119 @@
+/** Two whole brokers of one issuer on one Redis, through their front doors. */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { after, before, suite, test } from 'node:test';
+import { pino } from 'pino';
+import { type App, createApp } from '../../src/app.ts';
+import { type ConfigInput, parseConfig } from '../../src/config.ts';
+import { verifyChains } from '../../src/store/chains.ts';
+import { openLedger } from '../../src/store/store-redis-ledger.ts';
+import { createWorld } from '../../src/world.ts';
+import { freePort, type Rig, startRig } from '../support/rig.ts';
+import { until } from './program.ts';
+import { skipUnless } from './provision.ts';
+import { type Redis, startRedis } from './redis.ts';
+import { at } from './redis-room.ts';
+
+suite('two brokers on one Redis', { skip: await skipUnless('redis') }, () => {
+  let redis: Redis;
+  let rig: Rig;
+  let other: App;
+  let doors: readonly [string, string];
+  before(async () => {
+    redis = await startRedis({ appendfsync: 'always' });
+    const environment = { KEY: randomBytes(32).toString('base64url'), REDIS: redis.password };
+    const shared = {
+      store: { use: 'redis', url: `redis://${redis.host}:${redis.port}`, password: { env: 'REDIS' } },
+      keys: { use: 'local', secret: { env: 'KEY' } },
+    } as const satisfies Partial<ConfigInput>;
+    rig = await startRig({ config: shared, environment });
+    const port = await freePort();
+    const config = parseConfig({
+      ...shared,
+      issuer: rig.issuer,
+      listen: { port },
+      policies: join(rig.folder, 'policies'),
+      operator: { socket: join(rig.folder, 'other.sock') },
+      issuers: [
+        {
+          use: 'oidc',
+          id: 'people',
+          issuer: rig.idp.issuer,
+          vouches: ['person', 'service'],
+          clients: { 'refund-bot': 'refund-bot-app' },
+          attributes: { groups: 'groups' },
+        },
+      ],
+    });
+    other = await createApp(config, { world: createWorld(), log: pino({ level: 'silent' }), environment });
+    await other.listen();
+    // As if this store had been there for long: what the tests bring was issued before it was made.
+    await redis.cli('HSET', '{countersign}:meta', 'since', '0');
+    doors = [rig.issuer, `http://127.0.0.1:${port}`];
+  });
+  after(async () => {
+    await other.close();
+    await rig.stop();
+    await redis.stop();
+  });
+  interface Answer {
+    readonly status: number;
+    readonly body: Readonly<Record<string, unknown>>;
+    readonly ms: number;
+  }
+  async function send(door: string, { body, headers }: Awaited<ReturnType<Rig['form']>>): Promise<Answer> {
+    const began = performance.now();
+    const response = await fetch(`${door}/token`, { method: 'POST', body, headers });
+    const answer = (await response.json()) as Record<string, unknown>;
+    return { status: response.status, body: answer, ms: performance.now() - began };
+  }
+  const get = async (door: string, path: string): Promise<number> => (await fetch(`${door}${path}`)).status;
+
+  test('sign with the same keys', async () => {
+    const [one, two] = await Promise.all(doors.map(async (door) => (await fetch(`${door}/jwks`)).text()));
+    assert.equal(one, two);
+  });
+  test('take one request once, whichever is asked first', async () => {
+    for (let round = 0; round < 20; round++) {
+      const form = await rig.form();
+      const answers = await Promise.all([...doors, ...doors].map((door) => send(door, form)));
+      assert.deepEqual(answers.map(({ status }) => status).sort(), [200, 401, 401, 401]);
+    }
+  });
+  test('give a retry at the other the first one’s grant', async () => {
+    const retry = { headers: { 'idempotency-key': '"retry-1"' } };
+    const [first, second] = [await send(doors[0], await rig.form(retry)), await send(doors[1], await rig.form(retry))];
+    const jti = ({ body }: Answer): unknown =>
+      (JSON.parse(Buffer.from(String(body['access_token']).split('.')[1] ?? '', 'base64url').toString()) as { jti: string }).jti;
+    assert.deepEqual([first.status, second.status], [200, 200]);
+    assert.equal(jti(first), jti(second));
+  });
+  test('grant nothing while the Redis is away, say so at once, and are ready again within two seconds', async () => {
+    await redis.kill();
+    await Promise.all(doors.map(async (door) => send(door, await rig.form())));
+    for (const door of doors) {
+      const { status, body, ms } = await send(door, await rig.form());
+      assert.deepEqual([status, body['error']], [503, 'temporarily_unavailable']);
+      assert.ok(ms < 100, `${ms} ms`);
+      assert.deepEqual([await get(door, '/readyz'), await get(door, '/healthz')], [503, 200]);
+    }
+    await redis.restart();
+    const began = performance.now();
+    for (const door of doors) await until(async () => (await send(door, await rig.form())).status === 200, 'a grant');
+    const back = performance.now() - began;
+    assert.ok(back < 2_000, `${back} ms`);
+    for (const door of doors) await until(async () => (await get(door, '/readyz')) === 200, 'it to say that it is ready');
+  });
+  test('write one ledger that verifies', async () => {
+    const ledger = await openLedger({ place: at(redis), password: redis.password, timeoutMs: 1_000 });
+    const kinds = new Map<unknown, number>();
+    const each = (body: Readonly<Record<string, unknown>>): void => void kinds.set(body['kind'], (kinds.get(body['kind']) ?? 0) + 1);
+    await until(async () => (await verifyChains(ledger)).unsealed.length === 0, 'all to be sealed');
+    const report = await verifyChains(ledger, { each });
+    assert.equal(report.bad, undefined);
+    assert.equal(report.chains.length, 2);
+    assert.ok(Number(kinds.get('minted')) >= 22, `${kinds.get('minted')} grants`);
+    ledger.close();
+  });
+});
