@@ -17,9 +17,10 @@ const command = new Command('npm run ask --')
   .option('--for <person>', 'alice, bob, or nobody: then the agent acts for itself', 'bob')
   .option('--as <agent>', 'refund-bot, triage-bot or nightly-report', 'refund-bot')
   .option('--purpose <text>', 'why, for the ledger', 'asked from the command line')
+  .option('--file <path>', 'whose keys and addresses', devFile)
   .option('--json', 'one JSON document')
   .parse();
-const options = command.opts<{ for: string; as: string; purpose: string; json?: true }>();
+const options = command.opts<{ for: string; as: string; purpose: string; file: string; json?: true }>();
 const [tool = '', ...pairs] = command.args;
 process.exitCode = await ask();
 
@@ -75,7 +76,7 @@ async function ask(): Promise<number> {
 
 function readDev(): DevFile | undefined {
   try {
-    return JSON.parse(readFileSync(devFile, 'utf8')) as DevFile;
+    return JSON.parse(readFileSync(options.file, 'utf8')) as DevFile;
   } catch {
     return undefined;
   }

@@ -3,7 +3,7 @@ import { createPrivateKey } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { localhostHostValidation, toNodeHandler } from '@modelcontextprotocol/node';
+import { hostHeaderValidation, localhostHostValidation, toNodeHandler } from '@modelcontextprotocol/node';
 import { type CallToolResult, createMcpHandler, McpServer } from '@modelcontextprotocol/server';
 import { z } from 'zod';
 import { guard, guardTools } from '../../src/verify/adapter-mcp.ts';
@@ -21,6 +21,8 @@ import type { DemoKey } from './keys.ts';
 export interface ShopOptions {
   /** 0 or absent: any free port. */
   readonly port?: number;
+  /** Where there is more than loopback: the address to listen on, and the resource as its callers name it. */
+  readonly public?: { readonly host: string; readonly resource: string };
   /** The broker's issuer; it need not run yet. */
   readonly issuer: string;
   /** What this server signs its receipts with. */
@@ -86,9 +88,9 @@ export async function startShop(options: ShopOptions): Promise<Shop> {
   const http = createServer((request, response) => serve?.(request, response));
   await new Promise<void>((done, failed) => {
     http.once('error', failed);
-    http.listen(options.port ?? 0, '127.0.0.1', done);
+    http.listen(options.port ?? 0, options.public?.host ?? '127.0.0.1', done);
   });
-  const resource = `http://127.0.0.1:${(http.address() as AddressInfo).port}/mcp`;
+  const resource = options.public?.resource ?? `http://127.0.0.1:${(http.address() as AddressInfo).port}/mcp`;
 
   const login = { clientId: SERVER_ID, key: createPrivateKey({ key: { ...serverKey.privateJwk }, format: 'jwk' }), kid: serverKey.kid };
   const told = receipts({ issuer, ...login, ...(dataFolder !== undefined && { queue: folderQueue(join(dataFolder, 'receipts')) }) });
@@ -110,7 +112,7 @@ export async function startShop(options: ShopOptions): Promise<Shop> {
       { verifier },
     ),
   );
-  const known = localhostHostValidation();
+  const known = options.public ? hostHeaderValidation([new URL(resource).hostname]) : localhostHostValidation();
   serve = (request, response) => {
     if (!known(request, response)) return;
     // The SDK's own structural type and exactOptionalPropertyTypes disagree on `undefined`.
