@@ -1,4 +1,4 @@
-/** Back ends by configuration: a new one is one line here. */
+/** Back ends by configuration: a new one is one line here. What is not configured is not loaded: some bring much with them. */
 import { mkdirSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Credentials } from './bundle/bundle.ts';
@@ -7,15 +7,12 @@ import { ConfigError } from './errors.ts';
 import type { Signer } from './keys/signer.ts';
 import type { SignLogin } from './mint/login.ts';
 import type { Minter, Minters } from './mint/minter.ts';
-import { awsMinter } from './mint/minter-aws.ts';
 import { readAwsRegistration } from './mint/minter-aws-registration.ts';
 import type { StandingKeys } from './mint/minter-aws-sts.ts';
 import { jwtMinter } from './mint/minter-jwt.ts';
-import { vaultMinter } from './mint/minter-vault.ts';
 import { readVaultRegistration } from './mint/minter-vault-registration.ts';
 import type { Bundle, Registration, World } from './model.ts';
 import type { Store } from './store/store.ts';
-import { redisStore } from './store/store-redis.ts';
 import type { Place } from './store/store-redis-connect.ts';
 import { sqliteStore } from './store/store-sqlite.ts';
 import type { Alg } from './wire/jws.ts';
@@ -26,12 +23,13 @@ export interface OpenedStore extends Store {
   readonly broken: { readonly seq: number; readonly why: string } | undefined;
 }
 /** Throws ConfigError and StoreRefused. */
-export function openStore({ store }: Pick<Config, 'store'>, environment: Environment = {}): Promise<OpenedStore> {
+export async function openStore({ store }: Pick<Config, 'store'>, environment: Environment = {}): Promise<OpenedStore> {
   if (store.use === 'sqlite') {
     mkdirSync(dirname(store.path), { recursive: true, mode: 0o700 });
     return sqliteStore({ path: store.path });
   }
   const secret = (ref: SecretRef | undefined): string | undefined => ref && readSecret(ref, 'store', environment);
+  const { redisStore } = await import('./store/store-redis.ts');
   return redisStore({
     ...store,
     place: placeOf(store),
@@ -70,15 +68,15 @@ interface Parts {
   readonly bundle: () => Bundle;
 }
 /** Throws ConfigError. */
-export function openMinters(config: Pick<Config, 'backends'>, parts: Parts): Minters {
+export async function openMinters(config: Pick<Config, 'backends'>, parts: Parts): Promise<Minters> {
   const { signer, login } = parts;
   const all: readonly Minter[] = [
     jwtMinter({ signer }),
-    ...(login ? config.backends.map((backEnd) => openMinter(backEnd, { ...parts, login })) : []),
+    ...(login ? await Promise.all(config.backends.map((backEnd) => openMinter(backEnd, { ...parts, login }))) : []),
   ];
   return new Map(all.map((minter) => [minter.kind, minter]));
 }
-function openMinter(backEnd: BackEnd, parts: Parts & { readonly login: SignLogin }): Minter {
+async function openMinter(backEnd: BackEnd, parts: Parts & { readonly login: SignLogin }): Promise<Minter> {
   const { login, world, bundle, environment } = parts;
   const { now, random, after } = world;
   switch (backEnd.use) {
@@ -89,10 +87,13 @@ function openMinter(backEnd: BackEnd, parts: Parts & { readonly login: SignLogin
         ...(sweep && { sweep }),
         ...(ca !== undefined && { ca: fileOf(ca, 'backends') }),
       };
+      const { vaultMinter } = await import('./mint/minter-vault.ts');
       return vaultMinter({ ...rest, ...given, login, now, random, registered: () => registered(bundle(), use) });
     }
-    case 'aws':
+    case 'aws': {
+      const { awsMinter } = await import('./mint/minter-aws.ts');
       return awsMinter({ ...backEnd, keys: standing(backEnd.keys, environment), login, now, random, after });
+    }
     default:
       return backEnd satisfies never;
   }

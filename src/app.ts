@@ -16,8 +16,6 @@ import type { Config } from './config.ts';
 import { cedarEngine } from './decide/policy-cedar.ts';
 import { ConfigError } from './errors.ts';
 import { checkAddresses, closeServer, listenOnSocket } from './http/address.ts';
-import { createOperatorServer } from './http/operator.ts';
-import { createServer } from './http/server.ts';
 import { openSecret } from './keys/secret-file.ts';
 import { type LocalSigner, localSigner } from './keys/signer-local.ts';
 import { LOGIN_LIFE_SECONDS, loginSigner } from './mint/login.ts';
@@ -27,7 +25,6 @@ import type { Operator } from './operate/operator.ts';
 import { findStory, tell } from './operate/story.ts';
 import { fromBody } from './record/entry.ts';
 import { logReader } from './record/reader-log.ts';
-import { meters } from './record/reader-metrics.ts';
 import { createRecord, type Recorder } from './record/record.ts';
 import { createRedeem, isRedeem } from './redeem.ts';
 import { createSettle } from './settle.ts';
@@ -90,7 +87,13 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
     // Brokers that share a store share its secret, so none of them may make one of its own.
     create: config.store.use === 'sqlite' && !existsSync(config.store.path),
   });
-  const store = await openStore(config, edge.environment);
+  // While another thread opens the store, this one loads what is needed only now.
+  const [store, { createServer }, { createOperatorServer }, { meters }] = await Promise.all([
+    openStore(config, edge.environment),
+    import('./http/server.ts'),
+    import('./http/operator.ts'),
+    import('./record/reader-metrics.ts'),
+  ]);
   held.push(() => store.close());
   if (store.repaired) log.warn({ ...store.repaired }, 'ledger repaired');
   if (store.broken) log.error({ ...store.broken }, 'ledger does not verify');
@@ -126,7 +129,7 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
   const { signer } = tokens;
   // Where there is no back end, nothing ever logs in at one.
   const logins = config.backends.length > 0 ? await openRing('backends', LOGIN_LIFE_SECONDS) : undefined;
-  const minters = openMinters(config, {
+  const minters = await openMinters(config, {
     signer,
     world,
     environment: edge.environment,
