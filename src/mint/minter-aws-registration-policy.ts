@@ -149,7 +149,6 @@ function pieceFlaw(value: Text): string | undefined {
     if (next !== undefined && /[*?]/.test(piece)) return 'a wildcard must not stand before an argument';
     if (next !== undefined && typeof next !== 'string' && ENDS_OPEN.test(piece))
       return 'what stands before an argument must end with a sign that no value has, such as /';
-    before = false;
   }
   return undefined;
 }

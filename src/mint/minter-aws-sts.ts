@@ -16,6 +16,8 @@ export interface StsOptions {
   readonly transport: Transport;
   /** For AssumeRole: keys as configured, or what the SDK finds on this machine. Absent: logins alone, and none are looked for. */
   readonly keys?: StandingKeys | 'default-chain';
+  /** When one call is to be given up. */
+  readonly within: () => AbortSignal;
 }
 export interface Question {
   readonly role: string;
@@ -34,7 +36,9 @@ export interface Session {
 }
 export interface Sts {
   /** Errors: STS says no, and made nothing. Throws AwsFault. */
-  ask(question: Question, signal: AbortSignal): Promise<Result<Session>>;
+  ask(question: Question, waiting: AbortSignal): Promise<Result<Session>>;
+  /** Loads what it takes to ask. Returns at once. */
+  warm(): void;
 }
 
 /** STS's own names for a no that stays one, and what the ledger says of it. */
@@ -70,14 +74,16 @@ interface Opened {
 
 export function openSts(options: StsOptions): Sts {
   let opened: Promise<Opened> | undefined;
-  // With the first question: a broker that is asked for nothing of AWS does not start later for it.
+  // When it is first looked at, or asked: the broker does not start later for it.
   const open = (): Promise<Opened> => {
     opened ??= import('@aws-sdk/client-sts').then((sdk) => ({ sdk, client: new sdk.STSClient(settingsOf(options)) }));
     return opened;
   };
   return {
-    async ask(question, signal) {
+    warm: () => void open().catch(() => undefined),
+    async ask(question, waiting) {
       const { sdk, client } = await open();
+      const signal = AbortSignal.any([waiting, options.within()]);
       try {
         return ok(sessionOf(await abandonable(put(sdk, client, question, signal), signal)));
       } catch (fault) {
@@ -113,16 +119,14 @@ function settingsOf({ region, endpoint, transport, keys }: StsOptions): STSClien
     // Asked once: whoever wants it again says so under its Idempotency-Key.
     maxAttempts: 1,
     retryMode: 'standard',
-    defaultsMode: 'standard',
     useFipsEndpoint: false,
     useDualstackEndpoint: false,
     authSchemePreference: [],
     sigv4aSigningRegionSet: [],
-    userAgentAppId: 'countersign',
     ...(keys !== 'default-chain' && { credentials: keys ?? noKeys }),
     requestHandler: {
       async handle(request: Sending, { abortSignal }: { readonly abortSignal: AbortSignal }) {
-        const { status, headers, body } = await transport.send(request, abortSignal);
+        const { status, headers, body } = await transport.send({ ...request, headers: ownHeaders(request.headers) }, abortSignal);
         if (status === 429) throw new TooMuch();
         return { response: { statusCode: status, headers, body } };
       },
@@ -130,6 +134,11 @@ function settingsOf({ region, endpoint, transport, keys }: StsOptions): STSClien
       httpHandlerConfigs: () => ({}),
     },
   };
+}
+/** What the SDK would tell of this machine and its environment is nobody's to know; neither header is signed. */
+function ownHeaders(headers: Sending['headers']): Sending['headers'] {
+  const own = Object.entries(headers).filter(([name]) => !/^(?:user-agent|x-amzn-trace-id)$/i.test(name));
+  return { ...Object.fromEntries(own), 'user-agent': 'countersign' };
 }
 const noKeys = async (): Promise<never> => {
   throw new AwsFault('aws_keys');

@@ -106,7 +106,6 @@ async function read(response: IncomingMessage): Promise<Uint8Array> {
     if (size > MAX_ANSWER_BYTES) throw new AwsFault('aws_size'); // leaving the loop ends the connection
     parts.push(part);
   }
-  if (!response.complete) throw new AwsFault('aws_network');
   return Buffer.concat(parts);
 }
 function flawOf({ statusCode: status = 0, headers }: IncomingMessage): AwsFlaw | undefined {

@@ -45,7 +45,7 @@ export function awsMinter(options: AwsOptions): Minter {
   const endpoint = options.endpoint ?? `https://sts.${region}.amazonaws.com${region.startsWith('cn-') ? '.cn' : ''}`;
   const reach: Reach = /\.amazonaws\.com(?:\.cn)?$/.test(new URL(endpoint).hostname) ? 'everything' : 'services';
   const transport = awsTransport({ endpoint });
-  const sts = openSts({ region, endpoint, transport, ...(keys && { keys }) });
+  const sts = openSts({ region, endpoint, transport, within: () => after(timeoutMs), ...(keys && { keys }) });
 
   async function by(tool: string, grant: Grant, tags: Readonly<Record<string, string>>, settings: AwsSettings): Promise<Question['by']> {
     const source = awsName(grant.txn);
@@ -95,7 +95,7 @@ export function awsMinter(options: AwsOptions): Minter {
           durationSeconds,
           by: await by(`${job.server.id}:${call?.tool}`, grant, tags, settings),
         };
-        const asked = await sts.ask(question, AbortSignal.any([signal, after(timeoutMs)]));
+        const asked = await sts.ask(question, signal);
         if (!asked.ok) return asked;
         const { end } = asked.value;
         // Dead on arrival, or not what was asked for: then who knows whether the policy is.
@@ -109,6 +109,7 @@ export function awsMinter(options: AwsOptions): Minter {
     // STS takes nothing back. Its policy has ended it by then, also if nobody ever received it.
     revoke: async ({ exp }) => ({ end: 'dies', at: exp }),
     async describe({ signal }) {
+      sts.warm();
       const ready = await transport.reach(signal);
       const how = keys ? 'STS, by keys that stand' : 'STS, by logins';
       return { ready, detail: ready ? how : `${how}: it cannot be reached` };

@@ -20,6 +20,11 @@ for (const [name, expected] of [
   test(`${name.slice(0, 30)} is ${expected.slice(0, 30)}`, () => assert.equal(awsName(name), expected));
 }
 
+test('what has no spelling in UTF-8 is not taken for what stands in its place', () => {
+  const names = ['\ud800', '\udfff', '\ufffd', 'a\ud800', 'a\ufffd', '=ef=bf=bd'].map(awsName);
+  assert.equal(new Set(names).size, names.length);
+});
+
 test('every name is taken, and no two are one', () => {
   const seen = new Map<string, string>();
   const unit = fc.constantFrom(...'aZ0_.@-+=:/ \n*é\u{1f4a3}\ud800'.split(/(?:)/u));

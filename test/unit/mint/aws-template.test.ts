@@ -155,6 +155,8 @@ const TEXTS: readonly (readonly [what: string, value: string])[] = [
   ['wide dots', '\uff0e\uff0e'],
   ['a wide letter', '\uff43'],
   ['a Cyrillic letter', '\u0441'],
+  ['a Kelvin sign', '\u212a'],
+  ['a long s', '\u017f'],
   ['an accent', 'e\u0301'],
   ['a soft hyphen', 'c\u00add'],
   ['a zero width space', 'c\u200bd'],
