@@ -42,6 +42,51 @@ export async function writeDemoBundle({ from, to, resource, agentKeys, serverKey
   await writeManifest(to);
 }
 
+/** The shop's tools get credentials of back ends: a database role for each refund, a session of one prefix for each export. */
+export async function addBackEnds(folder: string): Promise<void> {
+  await edit(join(folder, 'servers', `${SHOP}.yaml`), (doc) => {
+    doc.setIn(['tools', 'create_refund', 'credentials'], doc.createNode({ vault: REFUND_WRITER }));
+    doc.setIn(['tools', 'export_orders'], doc.createNode(EXPORT_ORDERS));
+  });
+  await writeFile(join(folder, 'exports.cedar'), EXPORTS);
+  await writeManifest(folder);
+}
+const REFUND_WRITER = { form: 'database', role: 'refunds', path: 'database/creds/refund-writer', cap: 10, ttlSeconds: 30 };
+const EXPORT_ORDERS = {
+  description: 'What was exported for one customer.',
+  input: { type: 'object', required: ['customer_id'], properties: { customer_id: { type: 'string', minLength: 1, maxLength: 64 } } },
+  recordable: ['customer_id'],
+  credentials: {
+    aws: {
+      role: 'arn:aws:iam::123456789012:role/readwrite',
+      claims: { policy: 'readwrite' },
+      ttlSeconds: 5,
+      parameters: { customer: { argument: 'customer_id', type: 'segment' } },
+      policy: {
+        Version: '2012-10-17',
+        Statement: [
+          { Effect: 'Allow', Action: 's3:GetObject', Resource: { $join: ['arn:aws:s3:::exports/', { $param: 'customer' }, '/*'] } },
+          {
+            Effect: 'Allow',
+            Action: 's3:ListBucket',
+            Resource: 'arn:aws:s3:::exports',
+            Condition: { StringLike: { 's3:prefix': { $join: [{ $param: 'customer' }, '/*'] } } },
+          },
+        ],
+      },
+    },
+  },
+};
+const EXPORTS = `@id("support-exports")
+@owner("team:support")
+permit (principal is Person, action == shop::Action::"export_orders", resource == Server::"shop")
+when { principal.groups.contains("support") };
+
+@id("refund-bot-exports")
+@owner("people:u_alice")
+permit (principal == Actor::"refund-bot", action == shop::Action::"export_orders", resource == Server::"shop");
+`;
+
 /** Someone leaves: taken off the list of people, so that the agents this person owned have no owner. Errors: nobody of that name. */
 export async function removePerson(folder: string, principal: string): Promise<void> {
   await edit(join(folder, AGENTS), (doc) => {

@@ -8,6 +8,7 @@ import { type CallToolResult, createMcpHandler, McpServer } from '@modelcontextp
 import { z } from 'zod';
 import { guard, guardTools } from '../../src/verify/adapter-mcp.ts';
 import {
+  type Action,
   createVerifier,
   currentAction,
   folderQueue,
@@ -29,8 +30,15 @@ export interface ShopOptions {
   readonly serverKey: DemoKey;
   /** Keeps used actions and unsent receipts over a restart; absent: in memory. */
   readonly dataFolder?: string;
+  /** What lies behind the shop, where there is more than its memory. */
+  readonly outside?: Outside;
   /** Asks the broker about each token, and so sees a revocation at once. */
   readonly introspect?: boolean;
+}
+/** Each is given the action it happens in: what it may touch comes from that. */
+export interface Outside {
+  book(refund: Stock['refunds'][number], action: Action): Promise<void>;
+  exports(customer: string, action: Action): Promise<readonly string[]>;
 }
 export interface ToolRun {
   readonly tool: string;
@@ -101,14 +109,14 @@ export async function startShop(options: ShopOptions): Promise<Shop> {
     consumed: file ?? memoryConsumed(),
     receipts: told,
     name: 'Shop',
-    tools: ['list_orders', 'create_refund', 'delete_customer'],
+    tools: ['list_orders', 'create_refund', 'delete_customer', ...(options.outside ? ['export_orders'] : [])],
     ...(options.introspect && { introspect: login }),
   });
   const stock = stocked();
   const ran: ToolRun[] = [];
   const handler = toNodeHandler(
     guard(
-      createMcpHandler(() => shopServer(stock, ran)),
+      createMcpHandler(() => shopServer(stock, ran, options.outside)),
       { verifier },
     ),
   );
@@ -136,7 +144,7 @@ export async function startShop(options: ShopOptions): Promise<Shop> {
 }
 
 /** One per request: the SDK serves without sessions. The schemas are those of policies/servers/shop.yaml. */
-function shopServer(stock: Stock, ran: ToolRun[]): McpServer {
+function shopServer(stock: Stock, ran: ToolRun[], outside: Outside | undefined): McpServer {
   const server = guardTools(new McpServer({ name: 'shop', version: '1.0.0' }));
   const note = (tool: string, args: object): void => {
     const action = currentAction();
@@ -180,13 +188,26 @@ function shopServer(stock: Stock, ran: ToolRun[]): McpServer {
       const before = stock.refunds.filter((r) => r.payment_id === payment_id).reduce((sum, r) => sum + r.amount_minor, 0);
       if (!order || before + amount_minor > order.amount_minor) return failed('There is no such payment of that much to refund.');
       const refund = { id: `re_${String(stock.refunds.length + 1).padStart(4, '0')}`, payment_id, amount_minor, currency };
+      const action = currentAction();
+      if (action) await outside?.book(refund, action);
       stock.refunds.push(refund);
       if (before + amount_minor === order.amount_minor) order.status = 'refunded';
       // The guard would say `done`; here the broker also learns how much it really was.
-      await currentAction()?.receipt('done', { amount_minor });
+      await action?.receipt('done', { amount_minor });
       return said({ refund });
     },
   );
+
+  if (outside)
+    server.registerTool(
+      'export_orders',
+      { description: 'What was exported for one customer.', inputSchema: z.strictObject({ customer_id: id }) },
+      async ({ customer_id }) => {
+        note('export_orders', { customer_id });
+        const action = currentAction();
+        return said({ files: action ? await outside.exports(customer_id, action) : [] });
+      },
+    );
 
   server.registerTool(
     'delete_customer',

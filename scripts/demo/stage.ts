@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { type App, createApp } from '../../src/app.ts';
-import { type Config, parseConfig } from '../../src/config.ts';
+import { type Config, type ConfigInput, parseConfig } from '../../src/config.ts';
 import { createWorld } from '../../src/world.ts';
 import { writeDemoBundle } from './bundle.ts';
 import { type IdentityProvider, startIdentityProvider } from './identity-provider.ts';
@@ -19,6 +19,8 @@ export interface Stage {
   readonly people: IdentityProvider;
   readonly shop: Shop;
   readonly agents: Readonly<Record<AgentId, DemoKey>>;
+  /** What the shop proves itself by. */
+  readonly shopKey: DemoKey;
   /** The bundle in force: a copy of the sample with this run's keys. */
   readonly policies: string;
   readonly ledger: string;
@@ -28,12 +30,15 @@ export interface StageOptions {
   /** Everything that is written goes here. */
   readonly folder: string;
   readonly log: Logger;
-  readonly shop?: Pick<ShopOptions, 'introspect' | 'dataFolder'>;
+  readonly shop?: Pick<ShopOptions, 'introspect' | 'dataFolder' | 'outside'>;
+  readonly backends?: ConfigInput['backends'];
+  /** What is done to this run's copy of the bundle before it is read. */
+  readonly bundle?: (folder: string) => Promise<void>;
   /** 0 or absent: any free port. */
   readonly ports?: { readonly broker?: number; readonly people?: number; readonly shop?: number };
 }
 
-export async function setStage({ folder, log, shop: shopOptions, ports = {} }: StageOptions): Promise<Stage> {
+export async function setStage({ folder, log, shop: shopOptions, ports = {}, backends = [], bundle }: StageOptions): Promise<Stage> {
   const port = ports.broker || (await freePort());
   const issuer = `http://127.0.0.1:${port}`;
   const agents = { 'refund-bot': demoKey('refund-bot'), 'triage-bot': demoKey('triage-bot'), 'nightly-report': demoKey('nightly-report') };
@@ -51,6 +56,7 @@ export async function setStage({ folder, log, shop: shopOptions, ports = {} }: S
     agentKeys: Object.fromEntries(AGENT_IDS.map((id) => [id, agents[id].publicJwk])),
     serverKeys: { shop: serverKey.publicJwk },
   });
+  await bundle?.(policies);
   const ledger = join(folder, 'countersign.db');
   const config = parseConfig({
     issuer,
@@ -60,6 +66,7 @@ export async function setStage({ folder, log, shop: shopOptions, ports = {} }: S
     keys: { use: 'local', secret: { file: join(folder, 'key') } },
     operator: { socket: join(folder, 'operator.sock') },
     metrics: 'public',
+    backends,
     issuers: [
       {
         use: 'oidc',
@@ -79,6 +86,7 @@ export async function setStage({ folder, log, shop: shopOptions, ports = {} }: S
     people,
     shop,
     agents,
+    shopKey: serverKey,
     policies,
     ledger,
     async close() {
