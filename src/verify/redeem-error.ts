@@ -1,6 +1,6 @@
 /** Why a verified action brought no credential. */
 export type RedeemCode =
-  /** The action is of another issuer than this redeemer's; nothing was sent. */
+  /** There is no action, or one of another issuer than this redeemer's; nothing was sent. */
   | 'ERR_REDEEM_ACTION'
   /** The broker does not accept this tool server, or not as one. */
   | 'ERR_REDEEM_CLIENT'
@@ -23,7 +23,7 @@ export interface RedeemErrorFacts {
   readonly decisionId?: string;
 }
 const TEXT: Readonly<Record<RedeemCode, string>> = {
-  ERR_REDEEM_ACTION: 'The action is of another issuer.',
+  ERR_REDEEM_ACTION: 'There is no verified action of this issuer.',
   ERR_REDEEM_CLIENT: 'The broker does not accept this tool server.',
   ERR_REDEEM_DENIED: 'The broker gives no credential of this kind for this action.',
   ERR_REDEEM_REFUSED: 'The broker refused the redemption as it was asked for.',

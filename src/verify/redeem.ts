@@ -62,10 +62,10 @@ export interface Redeemed<K extends string = string> {
 }
 export interface Redeemer {
   /**
-   * The credential that this action's tool registers for `kind`. Asked for twice in one action it is the same one; each action redeems each
+   * The credential that this action's tool registers for `kind`; the action may be `currentAction()`. Asked for twice in one action it is the same one; each action redeems each
    * kind once. @throws RedeemError
    */
-  redeem<K extends string>(action: Action, kind: K, options?: RedeemOptions): Promise<Redeemed<K>>;
+  redeem<K extends string>(action: Action | undefined, kind: K, options?: RedeemOptions): Promise<Redeemed<K>>;
 }
 
 /** The broker waits for a back end as long as it may, and then answers. */
@@ -83,7 +83,6 @@ export function createRedeemer(options: RedeemerOptions): Redeemer {
   const held = new WeakMap<Action, Map<string, Promise<Redeemed>>>();
 
   async function ask(action: Action, kind: string, asked: RedeemOptions): Promise<Redeemed> {
-    if (action.issuer !== issuer) throw new RedeemError('ERR_REDEEM_ACTION');
     const form = formOf(action, kind, asked);
     // The same on every try, so that an answer that was lost leaves no credential behind that nobody holds.
     const headers = { 'idempotency-key': `"${action.txn}.${kind}"` };
@@ -107,7 +106,8 @@ export function createRedeemer(options: RedeemerOptions): Redeemer {
   }
 
   return {
-    async redeem<K extends string>(action: Action, kind: K, asked: RedeemOptions = {}): Promise<Redeemed<K>> {
+    async redeem<K extends string>(action: Action | undefined, kind: K, asked: RedeemOptions = {}): Promise<Redeemed<K>> {
+      if (action?.issuer !== issuer) throw new RedeemError('ERR_REDEEM_ACTION');
       const mine = held.get(action) ?? new Map<string, Promise<Redeemed>>();
       held.set(action, mine);
       const name = JSON.stringify([kind, asked.withArguments ?? false, asked.request ?? null]);

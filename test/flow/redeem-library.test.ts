@@ -6,6 +6,7 @@ import {
   type Action,
   createRedeemer,
   createVerifier,
+  currentAction,
   memoryConsumed,
   RedeemError,
   type Redeemer,
@@ -147,6 +148,9 @@ describe('a redemption that fails says why, in a constant text', () => {
     assert.deepEqual([fault.code, fault.status, fault.error], ['ERR_REDEEM_REFUSED', 400, 'invalid_authorization_details']);
     assert.match(fault.decisionId ?? '', /^exc_/);
     assert.equal((await redeemer.redeem(action, 'toy', withArguments)).txn, action.txn);
+  });
+  it('no action at all', async () => {
+    assert.equal((await failing(redeemer.redeem(currentAction(), 'toy'))).code, 'ERR_REDEEM_ACTION');
   });
   it('an action of another issuer, to nobody', async () => {
     const action = await verified();
