@@ -21,6 +21,12 @@ test('a Redis on loopback is enough; elsewhere TLS is, or its absence by name', 
   for (const store of [{ url: 'redis://127.0.0.1:6379/1' }, { url: 'rediss://redis.example' }, { url: 'redis://redis:6379', tls: 'none' }])
     assert.deepEqual(problems({ ...good, store: { use: 'redis', ...store } }), []);
 });
+const sts = { use: 'aws', region: 'eu-west-1' } as const;
+test('an STS is asked by logins, or by keys that stand elsewhere', () => {
+  const keys = { accessKeyId: { env: 'STS_KEY' }, secretAccessKey: { file: '/run/secrets/sts' } };
+  for (const more of [{}, { via: 'assume-role', keys: 'default-chain' }, { via: 'assume-role', keys }])
+    assert.deepEqual(problems({ ...good, backends: [{ ...sts, ...more }] }), []);
+});
 test('every problem at once, each with its path, none with its value', () => {
   const found = problems({
     ...good,
@@ -51,6 +57,20 @@ const HOSTILE: readonly (readonly [string, object, string])[] = [
   ['TLS that is none', { store: { use: 'redis', url: 'rediss://redis:6379', tls: 'none' } }, 'store.tls'],
   ['a port out of range', { listen: { port: 70_000 } }, 'listen.port'],
   ['the broker as its own issuer of people', { issuers: [{ ...good.issuers[0], issuer: defaults.issuer }] }, 'issuers.0.issuer'],
+  ['keys beside logins', { backends: [{ ...sts, keys: 'default-chain' }] }, 'backends.0.keys'],
+  ['a role to be assumed without keys', { backends: [{ ...sts, via: 'assume-role' }] }, 'backends.0.keys'],
+  [
+    'keys in the document',
+    { backends: [{ ...sts, via: 'assume-role', keys: { accessKeyId: 'hunter2', secretAccessKey: 'hunter2' } }] },
+    'backends.0.keys',
+  ],
+  [
+    'logins that nothing signs',
+    { backends: [{ ...sts, algorithm: 'RS256' }], keys: { ...defaults.keys, algorithms: ['ES256'] } },
+    'backends.0.algorithm',
+  ],
+  ['an STS elsewhere without TLS', { backends: [{ ...sts, endpoint: 'http://sts.example' }] }, 'backends.0.endpoint'],
+  ['one kind twice', { backends: [sts, { ...sts, region: 'eu-west-2' }] }, 'backends.1.use'],
   ['one issuer id twice', { issuers: [good.issuers[0], { ...good.issuers[0], issuer: 'https://b.example' }] }, 'issuers.1.id'],
   ['one issuer twice', { issuers: [good.issuers[0], { ...good.issuers[0], id: 'others' }] }, 'issuers.1.issuer'],
 ];
