@@ -127,6 +127,7 @@ suite('What Vault has lent', { skip: await skipUnless('vault', 'postgres') }, ()
       const minter = on.minterWith({ timeoutMs: 500 });
       const given = await mint(minter, DATABASE);
       await ill(on.vault);
+      await until(async () => !(await minter.describe(waiting())).ready, 'it to be so');
       const began = performance.now();
       assert.equal(await failure(mint(minter, DATABASE)), fault);
       assert.ok(given.credential.lease);
