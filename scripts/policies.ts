@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command } from 'commander';
+import { credentials } from '../src/app-backends.ts';
 import { type Files, formatProblem, type Problem } from '../src/bundle/bundle.ts';
 import { readFolder, scanFolder } from '../src/bundle/bundle-folder-files.ts';
 import { formats } from '../src/bundle/bundle-folder-formats.ts';
@@ -36,7 +37,8 @@ export async function checkFolder(folder: string, options: CheckOptions = {}): P
   const files = options.candidate ? await scanFolder(folder) : await readFolder(folder);
   if (!files.ok) return bad(files.error);
   progress(`compiling ${files.value.size} files`);
-  const compiled = await compileBundle(files.value, cedarEngine(), formats, options.today === undefined ? {} : { today: options.today });
+  const said = { credentials: credentials(), ...(options.today !== undefined && { today: options.today }) };
+  const compiled = await compileBundle(files.value, cedarEngine(), formats, said);
   if (!compiled.ok) return bad(compiled.error);
   const { bundle, warnings } = compiled.value;
   const tests = runDecisionTests(bundle, files.value, (done) => progress(`${done} decision tests done`));
