@@ -21,6 +21,8 @@ import type { Alg } from './wire/jws.ts';
 export interface OpenedStore extends Store {
   readonly repaired?: { readonly firstBad: number; readonly lost: number; readonly reason: string } | undefined;
   readonly broken: { readonly seq: number; readonly why: string } | undefined;
+  /** Where a memory may begin anew: since when, epoch seconds, it is whole. */
+  readonly since?: number;
 }
 /** Throws ConfigError and StoreRefused. */
 export async function openStore({ store }: Pick<Config, 'store'>, environment: Environment = {}): Promise<OpenedStore> {

@@ -140,7 +140,7 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
   const leases = createLeases({ store, world, record, minters, secret, deadlineMs: config.deadlineMs, onFault: faulted });
   held.push(() => leases.close());
 
-  const nonce = nonces({ mac: (text) => secret.mac('nonce', text) });
+  const nonce = nonces({ mac: (text) => secret.mac('nonce', text), since: () => store.since ?? 0 });
   const authenticate = createAuthenticator({
     issuer: config.issuer,
     tokens: signer.keys,
