@@ -16,12 +16,12 @@ import { AGENT_IDS } from './demo/stage.ts';
 
 const ROOT = new URL('..', import.meta.url).pathname;
 /** As docker/compose.yml names them. */
-const ISSUER = 'https://countersign.internal:8443';
-const RESOURCE = 'https://shop.internal:8443/mcp';
+const NAMES = { broker: 'countersign.internal', shop: 'shop.internal' } as const;
 /** Whom the image runs brokers as: the key file is that user's alone (keys/secret-file.ts). */
 const BROKER_USER = 1000;
 const CERTIFICATES = {
-  front: ['countersign.internal', 'shop.internal'],
+  front: Object.values(NAMES),
+  redis: ['redis', 'localhost'],
   vault: ['vault', 'localhost'],
   minio: ['minio', 'localhost'],
 } as const;
@@ -29,9 +29,12 @@ const CERTIFICATES = {
 const command = new Command('npm run compose:prepare --')
   .description('Makes the secrets, certificates and bundle that docker/compose.yml mounts.')
   .option('--folder <path>', 'where', join(ROOT, 'docker', 'state'))
+  .option('--port <number>', 'where the front listens, if compose.yml was changed', '8443')
   .exitOverride((stop) => process.exit(stop.exitCode === 0 ? 0 : 3))
   .parse();
-const { folder } = command.opts<{ folder: string }>();
+const { folder, port } = command.opts<{ folder: string; port: string }>();
+const ISSUER = `https://${NAMES.broker}:${port}`;
+const RESOURCE = `https://${NAMES.shop}:${port}/mcp`;
 
 // Nobody else on this machine gets past this folder, so what is in it may be readable to each container's own user.
 mkdirSync(folder, { recursive: true, mode: 0o700 });
