@@ -18,6 +18,7 @@ export interface LedgerRow {
   readonly request: string | null;
   readonly tool: string | null;
   readonly code: string | null;
+  readonly credential: string | null;
 }
 /** As the file holds it; the broker may run. */
 export function readLedger(path: string): readonly LedgerRow[] {

@@ -153,9 +153,9 @@ export const fakeArm = (fake: FakeBackend, options: { readonly listing?: boolean
   ({ use: 'fake', address: fake.address, ...options }) as never;
 
 /** `create_refund` is redeemed for one of role `refunds`; `list_orders` gives its agent one of role `looks`. */
-export async function registerFake(folder: string, cap = 50): Promise<void> {
-  const refund = `credentials: { fake: { role: refunds, cap: ${cap}, ttlSeconds: 30 } }`;
+export async function registerFake(folder: string, cap = 50, ttlSeconds = 20): Promise<void> {
+  const refund = `credentials: { fake: { role: refunds, cap: ${cap}, ttlSeconds: ${ttlSeconds} } }`;
   await editBundle(folder, 'servers/shop.yaml', /(?=\n {4}recordable:)/, `\n    ${refund}`);
-  const look = `credentials: { fake: { role: looks, deliver: agent, cap: ${cap}, ttlSeconds: 20 } }`;
+  const look = `credentials: { fake: { role: looks, deliver: agent, cap: ${cap}, ttlSeconds: ${ttlSeconds} } }`;
   await editBundle(folder, 'servers/shop.yaml', /(?<=list_orders:\n)/, `    ${look}\n`);
 }
