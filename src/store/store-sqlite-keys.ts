@@ -122,9 +122,9 @@ export class Keys {
     }
   }
   /** The same for rows of the logs. */
-  forget(before: number, most: number): void {
-    this.#soon.forget(before, most);
-    this.later.forget(before, most);
+  forget(before: number): void {
+    this.#soon.forget(before);
+    this.later.forget(before);
   }
 
   #log(place: 'soon' | 'later'): Log {

@@ -6,6 +6,9 @@ import type { News } from './store-sqlite-runs.ts';
 import type { Opened } from './store-sqlite-tail.ts';
 import { type FromWorker, type Known, openWriter, type ToWorker, type WriterOptions, workerUrl } from './store-sqlite-worker.ts';
 
+/** A flight lives as long as its transaction; more room for what is young would only be filled with flights long landed. */
+const YOUNG_MB = 4;
+
 /** The way to the writer: one flight at a time. */
 export interface Line {
   readonly opened: Opened;
@@ -46,7 +49,11 @@ export function memoryLine(options: WriterOptions): Line {
 
 /** Throws StoreRefused when the writer cannot open the file. */
 export function threadLine(options: WriterOptions): Promise<Line> {
-  const worker = new Worker(workerUrl, { workerData: { store: options }, name: 'store' });
+  const worker = new Worker(workerUrl, {
+    workerData: { store: options },
+    name: 'store',
+    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
+  });
   const say = (message: ToWorker): void => worker.postMessage(message);
   let arrive: ((landed: Landed) => void) | undefined;
   let hear: ((news: News) => void) | undefined;

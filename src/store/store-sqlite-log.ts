@@ -111,6 +111,7 @@ export class Log {
   lastRow: number;
   readonly #pending = new Map<string, Change>();
   readonly #newKinds = new Set<string>();
+  #added = 0;
   readonly #sql;
 
   constructor(db: DatabaseSync, log: LogName, view: LogView) {
@@ -159,6 +160,7 @@ export class Log {
     const close = (): void => {
       const names = new Uint32Array(row.length * ROW_WORDS);
       this.lastRow++;
+      this.#added++;
       for (const [i, { change }] of row.entries()) {
         packPlace(places, at, change.name, { until: change.until, row: this.lastRow });
         names.set(places.subarray(at, at + ROW_WORDS), i * ROW_WORDS);
@@ -187,13 +189,17 @@ export class Log {
     this.#newKinds.clear();
   }
 
-  /** Strictly from the oldest on: a later row may take back what an earlier one says, so it must not go before it. At most so many. */
-  forget(before: number, most: number): void {
+  /**
+   * Forgets rows that ended before a second, no more than twice as many as were added since the last time. Strictly from the oldest on: a
+   * later row may take back what an earlier one says, so it must not go before it.
+   */
+  forget(before: number): void {
     let last: number | undefined;
-    for (const row of this.#sql.oldest.all(most)) {
+    for (const row of this.#sql.oldest.iterate(2 * this.#added + 16)) {
       if (Number(row['until']) >= before) break;
       last = Number(row['n']);
     }
+    this.#added = 0;
     if (last !== undefined) this.#sql.forget.run(last);
   }
   /** The oldest row that is there; the next one's number where none is. */

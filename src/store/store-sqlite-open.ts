@@ -152,7 +152,7 @@ export function openForWriting(path: string): DatabaseSync {
     }
     // The writer checkpoints by itself, after its answers, because SQLite's own checkpoint keeps a failed fsync to itself.
     db.exec(`PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON; PRAGMA wal_autocheckpoint = 0;
-      PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -32768`);
+      PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -4096`);
     if (versionOf(db) === 0) db.exec(`BEGIN IMMEDIATE; ${SCHEMA} COMMIT`);
     return db;
   } catch (fault) {

@@ -55,7 +55,6 @@ export function createWriter(options: {
   let at = 0;
   let added = 0;
   let transactions = 0;
-  let addedSince = 0;
 
   function decide(batch: Packed, now: () => number): Outcome {
     if (now() > batch.notAfter) return LATE;
@@ -81,10 +80,7 @@ export function createWriter(options: {
   function prune(): void {
     keys.prune(at - GRACE, added + 4);
     sums.prune(at - GRACE, added + 4);
-    addedSince += added;
-    if (++transactions % FORGET_EVERY !== 0) return;
-    keys.forget(at - GRACE, 2 * addedSince + FORGET_EVERY);
-    addedSince = 0;
+    if (++transactions % FORGET_EVERY === 0) keys.forget(at - GRACE);
   }
 
   /** Everything that this transaction would have changed outside the file goes back. */
