@@ -5,7 +5,7 @@ import { after, before, beforeEach, describe, it } from 'node:test';
 import { type Answer, type Asking, REFUND, type Rig, startRig } from '../support/rig.ts';
 import { type ToyProgram, toyProgram } from '../support/toy.ts';
 import { type AheadWorld, aheadWorld, claimsOf, freshNonce, revoke } from './front-door.ts';
-import { actionToken, credentialOf, type Redeeming, redeem, redeemForm, TOY, toyRig } from './redeeming.ts';
+import { actionToken, credentialOf, type Redeeming, redeem, redeemForm, send, TOY, toyRig } from './redeeming.ts';
 
 let rig: Rig;
 let program: ToyProgram;
@@ -79,6 +79,17 @@ describe('the same redemption under the same key', () => {
       assert.deepEqual(said(answer), [409, 'temporarily_unavailable']);
       assert.equal(answer.headers.get('retry-after'), '1');
     }
+    const made = madeFor(claimsOf(token)['txn']);
+    await until(() => made.filter(({ user }) => !isEnded(user)).length === 1);
+  });
+  it('fifty at once leave one, where nothing of the first is left to be ended', async () => {
+    const [key, token] = [randomUUID(), await fresh()];
+    program.backEnd.mood = 'refuses';
+    assert.equal((await redeem(rig, under(key, { token }))).status, 403);
+    program.backEnd.mood = 'good';
+    const forms = await Promise.all(Array.from({ length: 50 }, () => redeemForm(rig, under(key, { token }))));
+    const answers = await Promise.all(forms.map((form) => send(rig, form)));
+    assert.ok(answers.some(({ status }) => status === 200));
     const made = madeFor(claimsOf(token)['txn']);
     await until(() => made.filter(({ user }) => !isEnded(user)).length === 1);
   });

@@ -94,6 +94,14 @@ describe('redeem', () => {
     await until(() => program.backEnd.ended.includes(lost?.user ?? ''));
     assert.equal(program.backEnd.ended.includes(given?.user ?? ''), false);
   });
+  it('keeps no failure: what failed once may be asked for again in the same action', async () => {
+    const action = await verified();
+    const once = createRedeemer({ ...own(), attempts: 1 });
+    program.backEnd.mood = 'dead';
+    assert.equal((await failing(once.redeem(action, 'toy', withArguments))).code, 'ERR_REDEEM_UNAVAILABLE');
+    program.backEnd.mood = 'good';
+    assert.equal((await once.redeem(action, 'toy', withArguments)).txn, action.txn);
+  });
   it('brings what only this server can', async () => {
     const { credential } = await redeemer.redeem(await verified(), 'toy', {
       ...withArguments,
