@@ -169,7 +169,13 @@ export function createLeases(rooms: LeaseRooms): LeaseDesk {
     if (!found) return;
     if (found.ended > 0) {
       const draft = record.open('lease');
-      draft.note({ credential: minter.kind, outcome: 'revoked', detail: 'strays', context: { ended: found.ended, left: found.left } });
+      draft.note({
+        by: 'broker',
+        credential: minter.kind,
+        outcome: 'revoked',
+        detail: 'strays',
+        context: { ended: found.ended, left: found.left },
+      });
       await record.commit(draft, 'ended', []);
     }
     // Nothing unnamed is left of their time: whatever these may have made is gone.

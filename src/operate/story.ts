@@ -47,16 +47,24 @@ function headline(e: Entry): string {
     case 'intent':
       return 'allowed; the credential is being asked for elsewhere';
     case 'ended':
-      return ENDS[e.outcome ?? ''] ?? e.kind;
+      return `the ${e.credential} credential ${ENDS[e.outcome ?? ''] ?? 'has ended'}${e.outcome === 'dies' ? `, at ${time(e.exp)}` : ''}`;
     default:
       return e.kind;
   }
 }
 /** How a lease ended: called back, or by itself. */
 const ENDS: Readonly<Record<string, string>> = {
-  revoked: 'the credential has been ended by its back end',
-  dies: 'the credential cannot be called back; it dies by itself',
-  expired: 'the credential is past its end',
+  revoked: 'has been ended by its back end',
+  dies: 'cannot be called back, and dies by itself',
+  expired: 'is past its end',
+};
+const ENDED_BECAUSE: Readonly<Record<string, string>> = {
+  receipt: 'the tool server is done with it',
+  revoked: 'its action was revoked',
+  asked_again: 'it was asked for again, and another stands in its place',
+  lapsed: 'its time had come',
+  unanswered: 'its back end never said what it had made',
+  undelivered: 'nobody was given it',
 };
 function byClient(e: Entry): readonly Row[] {
   const rows: Row[] = [];
@@ -81,6 +89,7 @@ function byClient(e: Entry): readonly Row[] {
   add('rules', e.policies && e.policies.length > 0 && e.policies.join(', '));
   add('bundle', e.bundle);
   add('because', e.kind === 'refused' || e.kind === 'faulted' ? [e.reason, e.detail].filter(Boolean).join(', ') : undefined);
+  add('because', e.kind === 'ended' && ENDED_BECAUSE[e.detail ?? '']);
   const made = e.credential === undefined || e.credential === 'jwt' ? 'token' : `${e.credential} credential`;
   add('result', e.jti && `${made} ${e.jti}, action ${e.txn}${e.kind === 'minted' ? `, good until ${time(e.exp)}` : ''}`);
   add('decision', e.exchange);
