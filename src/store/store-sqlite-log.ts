@@ -190,12 +190,12 @@ export class Log {
   }
 
   /**
-   * Forgets rows that ended before a second, no more than twice as many as were added since the last time. Strictly from the oldest on: a
+   * Forgets rows that ended before a second: a few, and twice as many as were added since the last time. Strictly from the oldest on: a
    * later row may take back what an earlier one says, so it must not go before it.
    */
   forget(before: number): void {
     let last: number | undefined;
-    for (const row of this.#sql.oldest.iterate(2 * this.#added + 16)) {
+    for (const row of this.#sql.oldest.iterate(2 * this.#added + 64)) {
       if (Number(row['until']) >= before) break;
       last = Number(row['n']);
     }
