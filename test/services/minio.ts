@@ -46,6 +46,7 @@ export interface Minio extends Service {
   sts(parameters: Readonly<Record<string, string>>, credentials?: S3Credentials): Promise<StsAnswer>;
 }
 const REGION = 'us-east-1';
+const KNOWN_POLICY = 'minio/admin/v3/info-canned-policy?name=readwrite';
 
 export async function startMinio({ openid, buckets = [], ...options }: MinioOptions = {}): Promise<Minio> {
   const port = options.port ?? (await servicePort());
@@ -70,7 +71,8 @@ export async function startMinio({ openid, buckets = [], ...options }: MinioOpti
         MINIO_IDENTITY_OPENID_CLAIM_NAME: openid.claimName ?? 'policy',
       }),
     },
-    ready: async () => (await s3('GET', '')).status === 200,
+    // S3 answers a moment before STS knows its own policies, which it does when the operator's API does.
+    ready: async () => (await s3('GET', '')).status === 200 && (await s3('GET', KNOWN_POLICY)).status === 200,
   });
   async function s3(method: string, path: string, body?: string, credentials: S3Credentials = root): Promise<S3Answer> {
     const client = new AwsClient({ ...credentials, service: 's3', region: REGION, retries: 0 });
