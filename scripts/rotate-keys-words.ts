@@ -1,5 +1,5 @@
 /** Keys and steps as people read them. Constant words around names and times; no I/O. */
-import type { KeysStatus, StepOutcome } from '../src/operate/keys.ts';
+import type { KeysStatus, RingName, StepOutcome } from '../src/operate/keys.ts';
 
 export const DEFAULT_SOCKET = './data/operator.sock';
 /** By npm it runs on the Node of this repository, whichever the machine has. */
@@ -62,13 +62,15 @@ const EFFECT: Readonly<Record<Step, string>> = {
   emergency: 'distrusts every key and signs with new ones at once; tokens outstanding fail',
 };
 
-export function done(outcome: StepOutcome): readonly string[] {
+export function done(outcome: StepOutcome, ring: RingName): readonly string[] {
   const head = outcome.dry_run ? `${outcome.step}: would do this, and did nothing` : `${outcome.step}: done`;
-  const after = outcome.step === 'emergency' && !outcome.dry_run ? [AFTER_EMERGENCY] : [];
+  const after = outcome.step === 'emergency' && !outcome.dry_run ? [AFTER_EMERGENCY[ring]] : [];
   return [head, ...outcome.changed.map(({ kid, alg, from: was, to }) => `  ${alg} ${kid}: ${was ?? 'new'} → ${to}`), ...after];
 }
-const AFTER_EMERGENCY =
-  '  Tool servers refuse the old keys once they fetch /jwks again: at the first new token, at the latest after its max-age.';
+const AFTER_EMERGENCY: Readonly<Record<RingName, string>> = {
+  tokens: '  Tool servers refuse the old keys once they fetch /jwks again: at the first new token, at the latest after its max-age.',
+  backends: '  Back ends refuse the old keys once they fetch /backends/jwks again: most do at the first new login.',
+};
 
 /** Why a step is refused. `detail`: the broker's code; without one, what the state says. */
 export function why(step: Step, detail: string | undefined, status: KeysStatus): string {
@@ -86,8 +88,10 @@ export function why(step: Step, detail: string | undefined, status: KeysStatus):
 }
 
 /** The one command that goes on from here. */
-export function nextCommand(status: KeysStatus, socket: string): string {
-  const command = (rest: string): string => `${COMMAND} ${rest}${socket === DEFAULT_SOCKET ? '' : ` --socket ${socket}`}`;
+export function nextCommand(status: KeysStatus, options: { readonly socket: string; readonly ring: RingName }): string {
+  const { socket, ring } = options;
+  const where = `${ring === 'tokens' ? '' : ` --ring ${ring}`}${socket === DEFAULT_SOCKET ? '' : ` --socket ${socket}`}`;
+  const command = (rest: string): string => `${COMMAND} ${rest}${where}`;
   const due = status.steps.find((step) => step.due);
   if (due) return `Next: ${command(due.step)}`;
   const waits = status.keys.flatMap((key) => (key.next ? [key.next] : [])).sort((a, b) => a.at - b.at)[0];

@@ -1,12 +1,12 @@
 /**
- * Rotates the keys that tokens are signed with, while the broker runs. Each step is one commit of the broker, and where a rotation stands is
+ * Rotates the keys that tokens, or logins to back ends, are signed with, while the broker runs. Each step is one commit of the broker, and where a rotation stands is
  * kept there alone: this program may be killed at any moment and run again, by anybody, from anywhere.
  *
  * Exit codes: 0 done · 1 refused (too early, nothing to do, somebody was faster) · 2 the broker cannot be reached · 3 usage.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
-import type { KeysStatus, StepOutcome } from '../src/operate/keys.ts';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import type { KeysStatus, RingName, StepOutcome } from '../src/operate/keys.ts';
 import { operatorClient, Unreachable } from './operator-client.ts';
 import { DEFAULT_SOCKET, done, duration, nextCommand, stepLines, tableOf, timeOf, why } from './rotate-keys-words.ts';
 
@@ -14,6 +14,7 @@ const EXIT = { done: 0, refused: 1, unreachable: 2, usage: 3 } as const;
 type Step = StepOutcome['step'];
 interface Options {
   readonly socket: string;
+  readonly ring: RingName;
   readonly json?: true;
   readonly dryRun?: true;
   readonly wait?: true;
@@ -37,12 +38,15 @@ function connect(options: Options): Broker {
     new Unreachable('no_answer', `The broker at ${options.socket} cannot answer now. Look at its log, then try again.`);
   return {
     async status() {
-      const { status, body } = await call('GET', '/operator/keys');
+      const { status, body } = await call('GET', `/operator/keys${options.ring === 'tokens' ? '' : `?ring=${options.ring}`}`);
+      if (status === 404)
+        throw new Unreachable('no_answer', `The broker at ${options.socket} has no such keys: no back end is configured.`);
       if (status !== 200 || !isRecord(body) || !Array.isArray(body['keys'])) throw unreadable();
       return body as unknown as KeysStatus;
     },
     async step(what, version) {
       const { status, body } = await call('POST', `/operator/keys/${what}`, {
+        ...(options.ring !== 'tokens' && { ring: options.ring }),
         ...(options.dryRun && { dry_run: true }),
         ...(version !== undefined && { version }),
       });
@@ -86,7 +90,7 @@ async function show(options: Options, what: 'status' | 'plan'): Promise<number> 
   give(status);
   if (what === 'status') say(tableOf(status));
   else say(stepLines(status));
-  say(['', nextCommand(status, options.socket)]);
+  say(['', nextCommand(status, options)]);
   return EXIT.done;
 }
 
@@ -96,12 +100,12 @@ async function one(options: Options, what: Step): Promise<number> {
   const outcome = await broker.step(what);
   give(outcome);
   if (!outcome.ok) return refused(options, outcome, await broker.status());
-  say([...done(outcome), '', ...tableOf(outcome.status), '', nextCommand(outcome.status, options.socket)]);
+  say([...done(outcome, options.ring), '', ...tableOf(outcome.status), '', nextCommand(outcome.status, options)]);
   return EXIT.done;
 }
 
 function refused(options: Options, no: Refused, status: KeysStatus): number {
-  if (!options.json) console.error([`Not done: ${why(no.step, no.detail, status)}`, '', nextCommand(status, options.socket)].join('\n'));
+  if (!options.json) console.error([`Not done: ${why(no.step, no.detail, status)}`, '', nextCommand(status, options)].join('\n'));
   return EXIT.refused;
 }
 
@@ -112,7 +116,7 @@ async function rotate(options: Options): Promise<number> {
   const did: Step[] = [];
   const finish = (state: 'rotated' | 'fresh' | 'waiting' | 'planned', status: KeysStatus, lines: readonly string[]): void => {
     give({ ok: true, state, did, status });
-    say([...lines, '', ...tableOf(status), '', nextCommand(status, options.socket)]);
+    say([...lines, '', ...tableOf(status), '', nextCommand(status, options)]);
   };
   for (;;) {
     const status = await broker.status();
@@ -141,7 +145,7 @@ async function rotate(options: Options): Promise<number> {
       if (!outcome.ok && outcome.detail !== 'too_early' && (await broker.status()).version !== status.version) continue;
       give(outcome);
       if (!outcome.ok) return refused(options, outcome, await broker.status());
-      say(done(outcome));
+      say(done(outcome, options.ring));
       if (outcome.dry_run) {
         finish('planned', status, []);
         return EXIT.done;
@@ -185,6 +189,9 @@ function program(finish: (code: number) => void): Command {
   const root = new Command('rotate-keys')
     .description('Rotates the keys that tokens are signed with, step by step, while the broker runs.')
     .option('--socket <path>', "the broker's operator socket", DEFAULT_SOCKET)
+    .addOption(
+      new Option('--ring <name>', 'the keys of tokens, or of the logins to back ends').choices(['tokens', 'backends']).default('tokens'),
+    )
     .option('--json', 'print JSON, one object a line')
     .addHelpText(
       'after',
@@ -198,7 +205,7 @@ Exit codes: 0 done, 1 refused, 2 the broker cannot be reached, 3 usage.`,
       .command(name)
       .description(text)
       .action(async (_: unknown, self: Command) =>
-        finish(await run({ poll: 15, ...self.optsWithGlobals<Partial<Options> & { socket: string }>() })),
+        finish(await run({ poll: 15, ...self.optsWithGlobals<Partial<Options> & { socket: string; ring: RingName }>() })),
       );
   const dry = ['--dry-run', 'say what would be done, and do nothing'] as const;
 

@@ -120,7 +120,7 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
     const timing = { maxAgeSeconds: config.keys.maxAgeSeconds, maxTokenSeconds, skewSeconds: SKEW_SECONDS };
     const signer = await localSigner({ ring, store, secret, algs: algorithms(config), timing, world });
     held.push(() => signer.close());
-    const keys = createKeys({ keeper: signer, record, world });
+    const keys = createKeys({ ring, keeper: signer, record, world });
     const begun = await keys.begin();
     if (!begun.ok) throw new ConfigError(['keys: the first signing keys could not be made; another broker may be starting on this store']);
     return { signer, keys };
@@ -171,7 +171,7 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
     broken: () => store.broken !== undefined,
   });
   const operate = {
-    keys: tokens.keys,
+    rings: { tokens: tokens.keys, ...(logins && { backends: logins.keys }) },
     leases: leases.list,
     explain: async (id: string) => {
       const story = await findStory(store, id);

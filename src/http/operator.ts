@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { type Refusal, refuse, toWire } from '../errors.ts';
-import type { StepOptions } from '../operate/keys.ts';
+import type { Keys, StepOptions } from '../operate/keys.ts';
 import type { Operate, Operator } from '../operate/operator.ts';
 import { isObject, type JsonObject, parseJson } from '../wire/json.ts';
 import { JSON_TYPE } from './documents.ts';
@@ -21,15 +21,21 @@ export function createOperatorServer(
   const server = bare(parts);
   server.get('/operator/status', async () => operate.status());
   server.get('/operator/leases', async () => operate.leases());
-  server.get('/operator/keys', async () => ({ ...(await operate.keys.status()) }));
+  server.get<{ Querystring: { ring?: unknown } }>('/operator/keys', async (request, reply) => {
+    const keys = ringOf(operate, request.query.ring);
+    return keys ? { ...(await keys.status()) } : refusal(reply, refuse('not_found').error);
+  });
   server.post<{ Params: { step: string } }>('/operator/keys/:step', { config: { body: JSON_TYPE } }, async (request, reply) => {
     const step = STEPS.find((s): s is Step => s === request.params.step);
     const body = parseJson(typeof request.body === 'string' ? request.body : '');
     if (!step) return refusal(reply, refuse('not_found').error);
     if (!body.ok || !isObject(body.value)) return refusal(reply, refuse('request_malformed').error);
-    const options = stepOptions(body.value);
+    const { ring, ...rest } = body.value;
+    const options = stepOptions(rest);
     if (!options) return refusal(reply, refuse('request_malformed').error);
-    const outcome = await operate.keys.step(step, operator, options);
+    const keys = ringOf(operate, ring);
+    if (!keys) return refusal(reply, refuse('not_found').error);
+    const outcome = await keys.step(step, operator, options);
     return outcome.ok ? outcome.value : refusal(reply, outcome.error);
   });
   server.get<{ Params: { id: string } }>('/operator/explain/:id', async (request, reply) => {
@@ -41,6 +47,9 @@ export function createOperatorServer(
   return server;
 }
 
+function ringOf({ rings }: Operate, name: unknown = 'tokens'): Keys | undefined {
+  return name === 'tokens' || name === 'backends' ? rings[name] : undefined;
+}
 /** Closed: a rehearsal that is misspelt must not become the deed. */
 function stepOptions({ dry_run: dryRun = false, version, ...rest }: JsonObject): StepOptions | undefined {
   if (typeof dryRun !== 'boolean' || Object.keys(rest).length > 0) return undefined;

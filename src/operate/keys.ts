@@ -64,13 +64,18 @@ export interface Keys {
   /** Makes what is missing before anything can be signed: the first ring, a new algorithm. True: this call made it, with its entry. */
   begin(): Promise<Result<boolean>>;
 }
+/** `tokens` sign what agents show to tool servers; `backends` what we show to back ends, where there are any. */
+export type RingName = 'tokens' | 'backends';
 export interface KeysRooms {
+  /** Absent: tokens. Named in every entry of another ring. */
+  readonly ring?: RingName;
   readonly keeper: RingKeeper;
   readonly record: Recorder;
   readonly world: World;
 }
 
-export function createKeys({ keeper, record, world }: KeysRooms): Keys {
+export function createKeys({ ring: name = 'tokens', keeper, record, world }: KeysRooms): Keys {
+  const named = name === 'tokens' ? {} : { ring: name };
   const { timing } = keeper;
   const describe = (ring: Ring, version: number): KeysStatus => {
     const now = world.now();
@@ -95,8 +100,9 @@ export function createKeys({ keeper, record, world }: KeysRooms): Keys {
   async function commit(draft: Draft, what: string, before: Ring, after: Ring, version: number): Promise<Result<readonly Change[]>> {
     const changed = changes(before, after);
     draft.note({
-      detail: `${what}: ${changed.map(({ kid, alg, to }) => `${alg} ${kid} ${to}`).join(', ')}`,
+      detail: `${name === 'tokens' ? '' : `${name} `}${what}: ${changed.map(({ kid, alg, to }) => `${alg} ${kid} ${to}`).join(', ')}`,
       context: {
+        ...named,
         step: what,
         version: version + 1,
         keys: changed.map(({ kid, alg, from, to }) => ({ kid, alg, from: from ?? null, to })),
@@ -138,7 +144,7 @@ export function createKeys({ keeper, record, world }: KeysRooms): Keys {
       const draft = (): Draft => {
         if (!opened) {
           opened = record.open('operator');
-          opened.note({ by: by.name, context: { step: what } });
+          opened.note({ by: by.name, context: { ...named, step: what } });
         }
         return opened;
       };
