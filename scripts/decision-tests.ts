@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { Files, Problem } from '../src/bundle/bundle.ts';
 import { readYaml } from '../src/bundle/bundle-folder-yaml.ts';
+import { sharesOf } from '../src/decide/budgets.ts';
 import { decide } from '../src/decide/decide.ts';
 import type { Refusal } from '../src/errors.ts';
 import type { Action, Agent, Asked, Bundle, Decision, Draft, Facts, Person } from '../src/model.ts';
@@ -25,6 +26,7 @@ const testFile = z.strictObject({
         .optional(),
       tool: z.string().regex(/^[a-z][a-z0-9_]*\/\S+$/, 'must be <server id>/<tool>'),
       arguments: anyJson.default({}),
+      spent: z.record(z.string(), z.int().min(0)).default({}),
       at: z.iso.datetime().default('2026-01-01T12:00:00Z'),
       expect: z.strictObject({
         decision: z.enum(['allow', 'deny']),
@@ -37,7 +39,7 @@ const testFile = z.strictObject({
   ),
 });
 type Case = z.output<typeof testFile>['tests'][number];
-const KEYS = 'tests name agent via for tool arguments at expect decision code policies ttl approval sub kind'.split(' ');
+const KEYS = 'tests name agent via for tool arguments spent at expect decision code policies ttl approval sub kind'.split(' ');
 
 /** One test and what came of it. `who` and `got` are for people. */
 export interface Outcome {
@@ -83,8 +85,13 @@ function runOne(bundle: Bundle, test: Case): Result<Omit<Outcome, 'file' | 'line
   if (!asked.ok) return asked;
   const { draft, facts } = draftAt(Date.parse(test.at) / 1000);
   const { action } = asked.value;
+  const shares = sharesOf(asked.value, bundle);
+  const stranger = Object.keys(test.spent).find((id) => !shares.some(({ budget }) => budget.id === id));
+  if (stranger !== undefined) return no(`this action takes from no budget ${stranger}`);
+  const sums = shares.map(({ budget }) => test.spent[budget.id] ?? 0);
   const wrong = action.kind === 'call' && action.call.arguments ? action.tool.check(action.call.arguments) : undefined;
-  const decided: Result<Decision, Refusal> = wrong === undefined ? decide(asked.value, bundle, draft) : no({ reason: 'arguments_bad' });
+  const decided: Result<Decision, Refusal> =
+    wrong === undefined ? decide(asked.value, bundle, draft, shares, sums) : no({ reason: 'arguments_bad' });
   const policies = [...(facts().policies ?? [])].sort();
   const got = describe(
     decided.ok

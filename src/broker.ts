@@ -2,6 +2,7 @@
 import type { Approve } from './approve/approve.ts';
 import type { Authenticator } from './authenticate/authenticate.ts';
 import type { Bundles } from './bundle/bundle.ts';
+import { reserve, reservedOf, sharesOf } from './decide/budgets.ts';
 import { decide } from './decide/decide.ts';
 import { haltClaims } from './decide/halts.ts';
 import { type Result, refuse } from './errors.ts';
@@ -62,24 +63,27 @@ async function attempt(rooms: Rooms, request: TokenRequest, draft: Draft): Promi
   if (!job.ok) return job;
 
   // Asked before, under the same key: the same grant again, as long as nothing has ended it.
-  const { found } = asked.value.retry ? await store.look([asked.value.retry.key]) : { found: [] };
-  const earlier = again(asked.value, found[0], { issuer: rooms.issuer, now: world.now() });
+  const { retry } = asked.value;
+  const shares = sharesOf(asked.value, bundle);
+  const { found, sums } = retry || shares.length > 0 ? await store.look(retry ? [retry.key] : [], shares) : { found: [], sums: [] };
+  const earlier = again(asked.value, retry && found[0], { issuer: rooms.issuer, now: world.now() });
   if (!earlier.ok) return earlier;
   if (earlier.value) {
     draft.note({ again: true, policies: earlier.value.policies });
-    const anew = job.value.registration ? oneAtATime(asked.value.retry, found[0]) : [];
+    const anew = job.value.registration ? oneAtATime(retry, found[0]) : [];
     const claims = [unrevoked(earlier.value), ...haltClaims(asked.value), ...anew];
     return issueAgain(minter, job.value, earlier.value, claims, draft, lent);
   }
 
   // May they, and who must agree?
-  const decision = await world.turn('decide', () => decide(asked.value, bundle, draft));
+  const decision = await world.turn('decide', () => decide(asked.value, bundle, draft, shares, sums));
   if (!decision.ok) return decision;
   const agreed = await approve.agree(asked.value, decision.value, draft);
   if (!agreed.ok) return agreed;
 
   // One grant, whose claims hold at the moment it becomes durable or not at all.
   const grant = toGrant(asked.value, decision.value, { issuer: rooms.issuer, now: world.now(), root: rootOf(draft.id) });
-  const claims = [...decision.value.claims, ...agreed.value, ...remember(asked.value, grant)];
+  draft.note(reservedOf(shares));
+  const claims = [...decision.value.claims, ...reserve(shares, grant.txn), ...agreed.value, ...remember(asked.value, grant)];
   return issue(minter, job.value, grant, claims, draft, lent);
 }

@@ -57,13 +57,10 @@ export interface Agent {
 }
 export interface ToolServer {
   readonly kind: 'tool-server';
-  /** Short name; the Cedar namespace of its tools. */
-  readonly id: string;
+  readonly id: string; // short; the Cedar namespace of its tools
   readonly name: string;
-  /** Its resource URI: the `aud` of every token for it. */
-  readonly resource: string;
-  /** How it proves itself at /introspect and /receipts. */
-  readonly identity?: Identity;
+  readonly resource: string; // its URI: the `aud` of every token for it
+  readonly identity?: Identity; // how it proves itself at /introspect and /receipts
   readonly tools: ReadonlyMap<string, Tool>;
 }
 export interface Tool {
@@ -75,10 +72,8 @@ export interface Tool {
   readonly check: (args: JsonObject) => string | undefined;
   /** The arguments with the schema's defaults filled in: for the decision, never for the digest. */
   readonly fill: (args: JsonObject) => JsonObject;
-  /** Top-level arguments that the ledger may hold in clear. */
-  readonly recordable: readonly string[];
-  /** Registered `arguments: hidden`: only the digest is ever sent. */
-  readonly hidden: boolean;
+  readonly recordable: readonly string[]; // top-level arguments that the ledger may hold in clear
+  readonly hidden: boolean; // registered `arguments: hidden`: only the digest is ever sent
   /** What a back end may be asked for it, by kind; absent: an action token is all there is. */
   readonly credentials: ReadonlyMap<CredentialKind, Registration>;
 }
@@ -107,14 +102,11 @@ export interface Asked {
   readonly subject: Person | Agent;
   /** Who acts, outermost first (RFC 8693 §4.1); empty when an agent acts for itself. */
   readonly actors: readonly Agent[];
-  /** The key the token is bound to: the caller's, or the sub-agent's. */
-  readonly jkt?: string;
-  /** The registration, from the bundle of this exchange; never stored. */
-  readonly server: ToolServer;
+  readonly jkt?: string; // the key the token is bound to: the caller's, or the sub-agent's
+  readonly server: ToolServer; // the registration, from the bundle of this exchange; never stored
   readonly action: Action;
   readonly kind: CredentialKind;
-  /** min of the proofs' ends. */
-  readonly until: EpochSeconds;
+  readonly until: EpochSeconds; // min of the proofs' ends
   readonly retry?: Retry;
   readonly agreed?: Agreed;
   readonly deferred: boolean;
@@ -139,6 +131,18 @@ export interface Bundle {
   readonly agents: Agents;
   readonly servers: Servers;
   readonly policy: Policy;
+  readonly budgets: readonly Budget[];
+}
+/** What may be spent within a sliding window, in calls or in an argument's sum. */
+export interface Budget {
+  readonly id: string;
+  readonly title: string; // for the remedy of a refusal
+  readonly on: { readonly server: string; readonly tool?: string }; // absent: every tool of the server
+  readonly per: readonly ('agent' | 'subject' | 'owner' | 'tool' | 'server')[]; // each combination has its own
+  readonly sum?: string; // an integer argument, never below zero; absent: calls are counted
+  readonly where: Readonly<Record<string, string | number | boolean>>; // only where these arguments are so
+  readonly limit: number;
+  readonly windowSeconds: number;
 }
 export interface Agents {
   byClient(id: string): Agent | undefined;
@@ -162,6 +166,7 @@ export interface Question {
   readonly principal: { readonly as: 'subject'; readonly who: Person | Agent } | { readonly as: 'actor'; readonly who: Agent };
   readonly asked: Asked;
   readonly now: EpochSeconds;
+  readonly budgets?: JsonObject; // by id: limit and what is left
 }
 export type Verdict =
   | { readonly allow: true; readonly policies: readonly string[]; readonly ttlSeconds?: number; readonly approval?: Demand }
@@ -214,8 +219,7 @@ export interface Grant {
 export interface Credential {
   readonly kind: CredentialKind;
   readonly token: string;
-  /** When it really stops working. */
-  readonly effectiveExpiry: EpochSeconds;
+  readonly effectiveExpiry: EpochSeconds; // when it really stops working
   readonly lease?: Lease;
 }
 export interface Lease {
@@ -231,8 +235,7 @@ export interface Issued {
   readonly job: Job;
   readonly grant: Grant;
   readonly credential: Credential;
-  /** Seconds left at the time of the answer. */
-  readonly expiresIn: number;
+  readonly expiresIn: number; // seconds left at the time of the answer
 }
 
 export type EntryKind = Outcome | Agreement | Course | Upkeep;
@@ -267,6 +270,7 @@ export interface Facts {
   readonly outcome?: string; // What the tool server says happened; how a lease ended
   readonly proof?: string; // Digest of the agent's proof of possession that came with a receipt
   readonly by?: string; // Who, of the people: an operator or approver
+  readonly reserved?: JsonObject; // By budget: under which name, how much
   readonly again?: boolean; // The same grant, given again under its Idempotency-Key
 }
 export interface Entry extends Facts {

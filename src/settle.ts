@@ -1,6 +1,7 @@
 /** How a grant ends: receipt, revocation, and what introspection says of it. The other half of broker.ts. */
 import type { Authenticator } from './authenticate/authenticate.ts';
 import type { Bundles } from './bundle/bundle.ts';
+import { settle as settleBudgets } from './decide/budgets.ts';
 import { haltKeys } from './decide/halts.ts';
 import { type Result, refuse } from './errors.ts';
 import type { Signer } from './keys/signer.ts';
@@ -126,7 +127,7 @@ export function createSettle(rooms: SettleRooms): Settle {
         );
         if (!checked.ok) return refuse('receipt_bad', { detail: checked.error });
         draft.note({ client: server.id, resource: server.resource });
-        return settleReceipt(checked.value, server, draft);
+        return settleReceipt(checked.value, server, bundle, draft);
       }),
   };
 
@@ -140,7 +141,7 @@ export function createSettle(rooms: SettleRooms): Settle {
     }
   }
 
-  async function settleReceipt(claims: Claims, server: ToolServer, draft: Draft): Promise<Result<void>> {
+  async function settleReceipt(claims: Claims, server: ToolServer, bundle: Bundle, draft: Draft): Promise<Result<void>> {
     const txn = String(claims['txn']);
     const outcome = claims['outcome'];
     if (!OUTCOMES.has(outcome)) return refuse('receipt_bad', { detail: 'outcome' });
@@ -151,10 +152,11 @@ export function createSettle(rooms: SettleRooms): Settle {
     draft.note(sameStory(minted));
     if (entries.some((entry) => entry.kind === 'receipt')) return refuse('receipt_replayed');
     const proof = claims['proof'];
+    const real = amounts(claims['amounts']);
     draft.note({
       txn,
       outcome: String(outcome),
-      ...amounts(claims['amounts']),
+      ...real,
       ...(typeof proof === 'string' && { proof: sha256(proof) }),
     });
     const first: Claim = {
@@ -164,7 +166,9 @@ export function createSettle(rooms: SettleRooms): Settle {
       until: draft.now + 2 * RECEIPT_LIFE_SECONDS,
       else: 'receipt_replayed',
     };
-    return commitEnd(draft, 'receipt', txn, [first]);
+    const { reserved, at } = minted;
+    const spent = { reserved, txn, at, outcome: String(outcome), amounts: real.recorded ?? {} };
+    return commitEnd(draft, 'receipt', txn, [first, ...settleBudgets(spent, bundle, draft.now)]);
   }
 
   /** Not revoked, and everyone it speaks of still stands: asked anew each time. */

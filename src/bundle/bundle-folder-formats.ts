@@ -3,7 +3,7 @@ import { TOOL_NAME } from '../wire/details.ts';
 import type { JsonObject } from '../wire/json.ts';
 import { compileArguments } from './bundle-folder-arguments.ts';
 import { readYaml } from './bundle-folder-yaml.ts';
-import type { AgentsFile, CredentialEntry, Formats, IdentityEntry, ServerFile } from './formats.ts';
+import type { AgentsFile, BudgetsFile, CredentialEntry, Formats, IdentityEntry, ServerFile } from './formats.ts';
 
 const text = z.string().trim().min(1, 'must not be empty').max(1_000);
 /** `<issuer id>:<sub>`, as a minted token names a principal (wire.md §2). */
@@ -79,9 +79,43 @@ const SERVER_KEYS =
     ' ',
   );
 
+/** `24h`, `90m`, `7d`. */
+const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 };
+const window = z
+  .string()
+  .regex(/^[1-9]\d{0,5}[smhd]$/, 'must be a whole number and s, m, h or d, such as 24h')
+  .transform((span) => Number(span.slice(0, -1)) * (UNITS[span.slice(-1)] ?? 0))
+  .refine((seconds) => seconds >= 60 && seconds <= 31 * 86_400, 'must be between a minute and 31 days');
+const budgetsFile = z
+  .strictObject({
+    budgets: z
+      .array(
+        z.strictObject({
+          // A policy reads it as an attribute's name.
+          id: z.string().regex(/^[a-z][a-z0-9_]{0,63}$/, 'must be lower-case letters, digits and underscores'),
+          title: text,
+          on: z.strictObject({ server: z.string(), tool: z.string().optional() }),
+          per: z
+            .array(z.enum(['agent', 'subject', 'owner', 'tool', 'server']))
+            .min(1, 'must say whose it is')
+            .refine((all) => new Set(all).size === all.length, 'must name each once'),
+          sum: z.string().optional(),
+          where: z.record(z.string(), z.union([z.string(), z.int(), z.boolean()])).default({}),
+          limit: z.int().min(1).max(Number.MAX_SAFE_INTEGER),
+          window,
+        }),
+      )
+      .max(1_000),
+  })
+  .transform(
+    ({ budgets }): BudgetsFile => ({ budgets: budgets.map(({ window: windowSeconds, ...rest }) => ({ ...rest, windowSeconds })) }),
+  );
+const BUDGET_KEYS = 'budgets id title on server tool per sum where limit window'.split(' ');
+
 /** The bundle's languages: YAML 1.2 and JSON Schema 2020-12. */
 export const formats: Formats = {
   agents: (file, content) => readYaml(file, content, agentsFile, AGENT_KEYS),
   server: (file, content) => readYaml(file, content, serverFile, SERVER_KEYS),
+  budgets: (file, content) => readYaml(file, content, budgetsFile, BUDGET_KEYS),
   schema: compileArguments,
 };

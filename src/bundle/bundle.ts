@@ -1,5 +1,5 @@
 /** What is in force: agents, servers, compiled policy; one immutable value, taken once per exchange. Knows files and shapes; may not know tokens or requests. */
-import type { Bundle, Policy, Registration, Tool, ToolServer } from '../model.ts';
+import type { Budget, Bundle, Policy, Registration, Tool, ToolServer } from '../model.ts';
 import type { JsonObject } from '../wire/json.ts';
 import type { CredentialKind } from '../wire/oauth.ts';
 import type { Result } from '../wire/result.ts';
@@ -35,6 +35,7 @@ export interface Sources {
   readonly schema: { readonly file: string; readonly text: string };
   readonly policies: readonly { readonly file: string; readonly text: string }[];
   readonly servers: readonly ToolServer[];
+  readonly budgets: readonly Budget[];
 }
 /** Warnings are for people: an argument that no rule can see, a rule that can never allow. */
 export interface Compiled {

@@ -5,6 +5,7 @@
 import type { Agent, Bundle, ToolServer } from '../model.ts';
 import { no, ok, type Result } from '../wire/result.ts';
 import type { Credentials, Engine, Files, Problem } from './bundle.ts';
+import { BUDGETS, compileBudgets } from './compile-budgets.ts';
 import { compileIdentity, pair } from './compile-identity.ts';
 import { compileServers, SERVER_FILE } from './compile-servers.ts';
 import { type Formats, type Path, problemAt } from './formats.ts';
@@ -34,7 +35,7 @@ export async function compileBundle(
     problems.push({
       file,
       text: 'no file of this name belongs to a bundle',
-      hint: `${SCHEMA}, ${AGENTS}, servers/<id>.yaml, *.cedar, tests/*.yaml`,
+      hint: `${SCHEMA}, ${AGENTS}, ${BUDGETS}, servers/<id>.yaml, *.cedar, tests/*.yaml`,
     });
   }
   const servers = await compileServers(files, formats, options.credentials ?? NO_CREDENTIALS, problems, warnings);
@@ -47,7 +48,8 @@ export async function compileBundle(
   if (policies.length === 0) problems.push({ file: '*.cedar', text: 'there is no policy file: nothing could ever be allowed' });
   // With a server left out, every policy that names its tools would be called wrong: those problems come first.
   if (schema === undefined || !complete) return no(sorted(problems));
-  const engined = await engine({ schema: { file: SCHEMA, text: schema }, policies, servers });
+  const budgets = compileBudgets(files, formats, servers, problems);
+  const engined = await engine({ schema: { file: SCHEMA, text: schema }, policies, servers, budgets });
   if (!engined.ok) problems.push(...engined.error);
   if (!engined.ok || problems.length > 0) return no(sorted(problems));
   warnings.push(...engined.value.warnings);
@@ -71,6 +73,7 @@ export async function compileBundle(
       all: Object.freeze(servers),
     }),
     policy: engined.value.policy,
+    budgets: Object.freeze(budgets),
   });
   return ok({ bundle, warnings: sorted(warnings) });
 }
@@ -146,7 +149,12 @@ function compileAgents(
 }
 
 const isKnown = (file: string): boolean =>
-  file === SCHEMA || file === AGENTS || SERVER_FILE.test(file) || file.endsWith('.cedar') || /^tests\/[^/]+\.yaml$/.test(file);
+  file === SCHEMA ||
+  file === AGENTS ||
+  file === BUDGETS ||
+  SERVER_FILE.test(file) ||
+  file.endsWith('.cedar') ||
+  /^tests\/[^/]+\.yaml$/.test(file);
 const byFile = (a: { readonly file: string }, b: { readonly file: string }): number => (a.file < b.file ? -1 : a.file > b.file ? 1 : 0);
 const sorted = (problems: readonly Problem[]): readonly Problem[] =>
   [...problems].sort((a, b) => byFile(a, b) || (a.line ?? 0) - (b.line ?? 0));

@@ -1,5 +1,5 @@
 /** What the bundle's files say, once read, and who reads them: YAML and JSON Schema are languages of back ends. */
-import type { Tool } from '../model.ts';
+import type { Budget, Tool } from '../model.ts';
 import type { JsonObject } from '../wire/json.ts';
 import type { Result } from '../wire/result.ts';
 import type { Problem } from './bundle.ts';
@@ -32,6 +32,18 @@ export interface CredentialEntry {
   readonly ttlSeconds?: number | undefined;
   readonly settings: JsonObject;
 }
+export interface BudgetsFile {
+  readonly budgets: readonly {
+    readonly id: string;
+    readonly title: string;
+    readonly on: { readonly server: string; readonly tool?: string | undefined };
+    readonly per: Budget['per'];
+    readonly sum?: string | undefined;
+    readonly where: Budget['where'];
+    readonly limit: number;
+    readonly windowSeconds: number;
+  }[];
+}
 export interface ServerFile {
   readonly id: string;
   readonly name: string;
@@ -57,6 +69,7 @@ export interface ArgumentRules extends Pick<Tool, 'check' | 'fill'> {
 export interface Formats {
   agents(file: string, text: string): Result<Read<AgentsFile>, readonly Problem[]>;
   server(file: string, text: string): Result<Read<ServerFile>, readonly Problem[]>;
+  budgets(file: string, text: string): Result<Read<BudgetsFile>, readonly Problem[]>;
   /** Errors: what is wrong with the schema, in words. */
   schema(schema: JsonObject): Result<ArgumentRules, readonly string[]>;
 }

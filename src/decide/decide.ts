@@ -2,6 +2,7 @@
 import { type Result, refuse } from '../errors.ts';
 import type { Agent, Asked, Bundle, Decision, Demand, Draft, Question, Verdict } from '../model.ts';
 import { ok } from '../wire/result.ts';
+import { leftOf, overspent, type Share, spentOf } from './budgets.ts';
 import { haltClaims } from './halts.ts';
 
 /** How long an action token lives where no policy says so, and at most. */
@@ -9,11 +10,18 @@ export const DEFAULT_TTL_SECONDS = 60;
 export const MAX_TTL_SECONDS = 300;
 
 /**
- * One question for the subject and one for every agent that acts for it: all must allow (wire.md §2). Notes the bundle and every policy
+ * One question for the subject and one for every agent that acts for it: all must allow (wire.md §2). Then every budget that the action takes
+ * from must have that much left: `sums` say what has been spent of each. Notes the bundle and every policy
  * that took part. Errors: `policy_denied`, `policy_input`, `policy_error` with the deciding policy's code and remedy; `owner_missing` and
- * `client_suspended` for any agent in the chain.
+ * `client_suspended` for any agent in the chain; `budget_exhausted` with what would fit.
  */
-export function decide(asked: Asked, bundle: Bundle, draft: Draft): Result<Decision> {
+export function decide(
+  asked: Asked,
+  bundle: Bundle,
+  draft: Draft,
+  shares: readonly Share[] = [],
+  sums: readonly number[] = [],
+): Result<Decision> {
   const { subject, caller } = asked;
   const isSubject = (agent: Agent): boolean => subject.kind === 'agent' && subject.id === agent.id;
   // An agent for itself is judged as a subject; every other one in the chain as an actor, the caller never left out.
@@ -34,7 +42,9 @@ export function decide(asked: Asked, bundle: Bundle, draft: Draft): Result<Decis
   ];
   const allowed: Extract<Verdict, { allow: true }>[] = [];
   const policies: string[] = [];
-  const questions = principals.map((principal): Question => ({ principal, asked, now: draft.now }));
+  const spent = spentOf(shares, sums);
+  const budgets = spent.length > 0 ? { budgets: leftOf(spent) } : {};
+  const questions = principals.map((principal): Question => ({ principal, asked, now: draft.now, ...budgets }));
   const [first, second] = questions;
   const both = first && second && questions.length === 2 ? bundle.policy.both?.(first, second) : undefined;
   for (const [at, question] of questions.entries()) {
@@ -44,6 +54,9 @@ export function decide(asked: Asked, bundle: Bundle, draft: Draft): Result<Decis
     if (!verdict.allow) return refused(verdict, question.principal.as);
     allowed.push(verdict);
   }
+
+  const over = overspent(spent);
+  if (over) return over;
 
   const ttls = allowed.flatMap((verdict) => verdict.ttlSeconds ?? []);
   const caps = agents.flatMap((agent) => agent.limits.maxTtlSeconds ?? []);

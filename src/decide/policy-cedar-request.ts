@@ -52,7 +52,7 @@ const known = (agent: Agent): JsonObject => ({
 });
 const built = (fields: Fields, value: JsonObject, reads: Reads): Context => build({ is: 'record', fields }, value, reads) as Context;
 
-function context({ asked, now }: Question, typed: Typed, reads: Reads): Context {
+function context({ asked, now, budgets = {} }: Question, typed: Typed, reads: Reads): Context {
   const { subject, actors, action, server } = asked;
   const [actor] = actors;
   const facts: JsonObject = {
@@ -63,8 +63,12 @@ function context({ asked, now }: Question, typed: Typed, reads: Reads): Context 
     ...(below(reads, 'now') !== undefined && { now: new Date(now * 1000).toISOString() }),
   };
   const out = build(CONTEXT, facts, reads) as Context;
+  if (action.kind !== 'call') return out;
+  const left = below(reads, 'budgets');
+  const known = typed.budgets(server.id, action.tool.name);
+  if (left !== undefined && known) out['budgets'] = build(known, budgets, left);
   const input = below(reads, 'input');
-  if (action.kind !== 'call' || input === undefined) return out;
+  if (input === undefined) return out;
   const shape = typed.input(server.id, action.tool.name);
   // No rule can read hidden arguments; one that could would have been refused when it was loaded.
   if (!shape) return out;

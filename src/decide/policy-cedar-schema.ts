@@ -18,6 +18,8 @@ export interface Typed {
   readonly service: Fields;
   /** Of each tool that has visible arguments, by server and tool. */
   input(server: string, tool: string): (Shape & { readonly is: 'record' }) | undefined;
+  /** Of each tool that a budget may be about; each of them may be absent, since it may be about certain arguments alone. */
+  budgets(server: string, tool: string): Shape | undefined;
 }
 /** What every rule can know beside the arguments. */
 export const CONTEXT = record({
@@ -27,8 +29,14 @@ export const CONTEXT = record({
   now: DATETIME,
 });
 
+const BUDGET = record({ limit: LONG, left: LONG });
+
 /** The schema's entity types, and one action per tool. Undefined where there is a problem. */
-export function readSchema(sources: Pick<Sources, 'schema' | 'servers'>, problems: Problem[], warnings: Problem[]): Typed | undefined {
+export function readSchema(
+  sources: Pick<Sources, 'schema' | 'servers' | 'budgets'>,
+  problems: Problem[],
+  warnings: Problem[],
+): Typed | undefined {
   const source = { file: sources.schema.file, line: 1, text: sources.schema.text };
   const parsed = schemaToJsonWithResolvedTypes(source.text);
   if (parsed.type !== 'success') {
@@ -38,6 +46,7 @@ export function readSchema(sources: Pick<Sources, 'schema' | 'servers'>, problem
   const before = problems.length;
   const entities = readEntities(parsed.json, source, problems);
   const inputs = new Map<string, Shape & { readonly is: 'record' }>();
+  const budgets = new Map<string, Shape>();
   const schema: SchemaJson<string> = {
     '': { entityTypes: parsed.json['']?.entityTypes ?? {}, commonTypes: parsed.json['']?.commonTypes ?? {}, actions: {} },
   };
@@ -45,8 +54,12 @@ export function readSchema(sources: Pick<Sources, 'schema' | 'servers'>, problem
     const file = `servers/${server.id}.yaml`;
     const actions: SchemaJson<string>[string]['actions'] = { [SCOPE_LIST]: action(CONTEXT) };
     for (const tool of server.tools.values()) {
+      const its = sources.budgets.filter(({ on }) => on.server === server.id && (on.tool ?? tool.name) === tool.name);
+      const left = its.length === 0 ? undefined : record(Object.fromEntries(its.map(({ id }) => [`${id}?`, BUDGET])));
+      if (left) budgets.set(`${server.id} ${tool.name}`, left);
+      const known: Fields = left ? new Map([...CONTEXT.fields, ['budgets', { shape: left, required: true }]]) : CONTEXT.fields;
       if (tool.hidden) {
-        actions[tool.name] = action(CONTEXT);
+        actions[tool.name] = action({ is: 'record', fields: known });
         continue;
       }
       const fields = shapeOfArguments(tool.schema, 'input', (at, why) => {
@@ -54,7 +67,7 @@ export function readSchema(sources: Pick<Sources, 'schema' | 'servers'>, problem
       });
       const input = { is: 'record', fields } as const;
       inputs.set(`${server.id} ${tool.name}`, input);
-      actions[tool.name] = action({ is: 'record', fields: new Map([...CONTEXT.fields, ['input', { shape: input, required: true }]]) });
+      actions[tool.name] = action({ is: 'record', fields: new Map([...known, ['input', { shape: input, required: true }]]) });
     }
     schema[server.id] = { entityTypes: {}, actions };
     const alone = checkParseSchema({ '': schema[''], [server.id]: schema[server.id] } as SchemaJson<string>);
@@ -68,7 +81,13 @@ export function readSchema(sources: Pick<Sources, 'schema' | 'servers'>, problem
   }
   if (problems.length > before) return undefined;
   const fieldsOf = (type: string): Fields => entities.get(type) ?? new Map();
-  return { schema, person: fieldsOf('Person'), service: fieldsOf('Service'), input: (server, tool) => inputs.get(`${server} ${tool}`) };
+  return {
+    schema,
+    person: fieldsOf('Person'),
+    service: fieldsOf('Service'),
+    input: (server, tool) => inputs.get(`${server} ${tool}`),
+    budgets: (server, tool) => budgets.get(`${server} ${tool}`),
+  };
 }
 
 const action = (context: Shape): SchemaJson<string>[string]['actions'][string] => ({

@@ -1,7 +1,7 @@
 import type { Entry } from '../model.ts';
 import { fromBody, termOf } from '../record/entry.ts';
 import type { Store } from '../store/store.ts';
-import type { JsonObject } from '../wire/json.ts';
+import { isObject, type JsonObject } from '../wire/json.ts';
 
 /** An entry with its place in the ledger. */
 export interface Told {
@@ -65,6 +65,7 @@ const ENDED_BECAUSE: Readonly<Record<string, string>> = {
   lapsed: 'its time had come',
   unanswered: 'its back end never said what it had made',
   undelivered: 'nobody was given it',
+  operator: 'an operator ended it',
 };
 function byClient(e: Entry): readonly Row[] {
   const rows: Row[] = [];
@@ -86,6 +87,7 @@ function byClient(e: Entry): readonly Row[] {
   add('with', e.recorded && Object.keys(e.recorded).length > 0 && recorded(e.recorded));
   add('arguments', e.arguments && `HMAC ${e.arguments}`);
   add('why', e.purpose !== undefined && `“${e.purpose}”, as the agent put it`);
+  add('budgets', e.reserved && taken(e.reserved));
   add('rules', e.policies && e.policies.length > 0 && e.policies.join(', '));
   add('bundle', e.bundle);
   add('because', e.kind === 'refused' || e.kind === 'faulted' ? [e.reason, e.detail].filter(Boolean).join(', ') : undefined);
@@ -103,6 +105,10 @@ function byOperator(e: Entry): readonly Row[] {
     ['decision', e.exchange],
   ];
 }
+const taken = (reserved: JsonObject): string =>
+  Object.entries(reserved)
+    .map(([id, share]) => `${isObject(share) ? share['amount'] : '?'} of ${id}`)
+    .join(', ');
 const recorded = (fields: JsonObject): string =>
   Object.entries(fields)
     .map(([name, value]) => `${name}=${JSON.stringify(value)}`)

@@ -31,6 +31,7 @@ const MEMBERS: { readonly [K in keyof Required<Entry>]: true } = {
   outcome: true,
   proof: true,
   by: true,
+  reserved: true,
   again: true,
 };
 

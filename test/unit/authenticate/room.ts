@@ -141,6 +141,7 @@ export const bundle: Bundle = {
       agents.find(({ identity: i }) => i.use === 'federated' && i.issuer === issuer && i.subject === subject),
   },
   servers: { all: servers, byId: (id) => servers.find((s) => s.id === id), byResource: (uri) => servers.find((s) => s.resource === uri) },
+  budgets: [],
   policy: { size: 0, decide: () => ({ allow: false, cause: 'error', policies: [], code: 'unused' }) },
 };
 
