@@ -1,6 +1,7 @@
 /** `npm run bench`: every figure of the proving ground in one run, as ratios within it. Asserts nothing; exit code 1 if something could not be measured. */
 import { Command, Option } from 'commander';
 import { type Figure, meets } from './figure.ts';
+import { backends } from './figure-backends.ts';
 import { exchange } from './figure-exchange.ts';
 import { latency } from './figure-latency.ts';
 import { ledger } from './figure-ledger.ts';
@@ -13,7 +14,7 @@ import { verifier } from './figure-verifier.ts';
 import { machine } from './machine.ts';
 import { type Outcome, printTable } from './table.ts';
 
-const FIGURES: readonly Figure[] = [exchange, policy, peer, latency, scale, verifier, start, ledger];
+const FIGURES: readonly Figure[] = [exchange, policy, peer, latency, scale, verifier, start, ledger, backends];
 
 const command = new Command('bench')
   .description('Measures the broker, in ratios within this run. Figures are told, not asserted.')

@@ -18,6 +18,8 @@ export interface Stage {
   readonly config: ConfigInput;
   readonly agents: Readonly<Record<string, TestKey>>;
   readonly people: { readonly issuer: string; readonly key: TestKey };
+  /** The key of the shop's server. */
+  readonly shop: TestKey;
   /** With the nonce of a broker that listens on `port`. */
   scene(): Promise<Scene>;
   clear(): void;
@@ -56,13 +58,14 @@ export async function setStage(options: StageOptions = {}): Promise<Stage> {
   await new Promise((done) => idp.once('listening', done));
   const at = `http://127.0.0.1:${(idp.address() as AddressInfo).port}`;
   const agents = { 'refund-bot': newKey(), 'triage-bot': newKey(), 'nightly-report': newKey() };
+  const shop = newKey();
   const policies = join(folder, 'policies');
   await writeDemoBundle({
     from: 'policies',
     to: policies,
     resource: RESOURCE,
     agentKeys: Object.fromEntries(Object.entries(agents).map(([id, key]) => [id, key.publicJwk])),
-    serverKeys: { shop: newKey().publicJwk },
+    serverKeys: { shop: shop.publicJwk },
   });
   await options.bundle?.(policies);
   const port = await freePort();
@@ -72,6 +75,7 @@ export async function setStage(options: StageOptions = {}): Promise<Stage> {
     folder,
     port,
     agents,
+    shop,
     people: { issuer: at, key: people },
     config: {
       issuer,
