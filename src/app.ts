@@ -5,6 +5,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { algorithms, credentials, openMinters, openStore, secretSource } from './app-backends.ts';
 import { createStatus } from './app-health.ts';
+import { openLimits } from './app-limits.ts';
 import { createApprove } from './approve/approve.ts';
 import { createAuthenticator } from './authenticate/authenticator.ts';
 import { oidcIssuer } from './authenticate/issuer-oidc.ts';
@@ -20,8 +21,10 @@ import { openSecret } from './keys/secret-file.ts';
 import { type LocalSigner, localSigner } from './keys/signer-local.ts';
 import { LOGIN_LIFE_SECONDS, loginSigner } from './mint/login.ts';
 import type { World } from './model.ts';
+import { createBackends } from './operate/backends.ts';
 import { createKeys, type Keys } from './operate/keys.ts';
 import type { Operator } from './operate/operator.ts';
+import { createRevoke } from './operate/revoke.ts';
 import { findStory, tell } from './operate/story.ts';
 import { fromBody } from './record/entry.ts';
 import { logReader } from './record/reader-log.ts';
@@ -109,7 +112,10 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
       'fault',
     );
   };
-  const record = createRecord({ store, world, deadlineMs: config.deadlineMs, readers: [meter.read, logReader(log)], onFault: faulted });
+  const limits = await openLimits(config, edge);
+  held.push(() => limits.close());
+  const readers = [meter.read, logReader(log)];
+  const record = createRecord({ store, world, deadlineMs: config.deadlineMs, readers, alone: limits.alone, onFault: faulted });
   recorder = record;
   await inOrder(store, world);
 
@@ -150,6 +156,7 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
     fingerprint: (args) => secret.mac('arguments', canonical(args)),
     retryMac: (text) => secret.mac('retry', text),
     maxActors: config.actors,
+    ...(limits.perAgent && { pace: limits.perAgent }),
   });
   const lent = { commit: record.commit, now: world.now, leases };
   const rooms = { issuer: config.issuer, world, store, bundles, record, minters, authenticate, lent };
@@ -173,6 +180,8 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
   const operate = {
     rings: { tokens: tokens.keys, ...(logins && { backends: logins.keys }) },
     leases: leases.list,
+    revoke: createRevoke({ store, world, record, bundles, leases }),
+    backends: createBackends({ ...rooms, leases, environment: edge.environment }),
     explain: async (id: string) => {
       const story = await findStory(store, id);
       return { story, words: tell(story) };
@@ -183,7 +192,9 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
   const edges = { onRefused: meter.refused, onFault: faulted };
   const server = await createServer({
     issuer: config.issuer,
-    exchange: (asked) => (isRedeem(asked) ? redeem(asked.value) : broker(asked)),
+    exchange: (asked, from) => (isRedeem(asked) ? redeem(asked.value, from) : broker(asked, from)),
+    limits: { ...(limits.perAddress && { perAddress: limits.perAddress }), pressureMs: config.limits.pressureMs },
+    proxies: config.proxies,
     offered: config.backends.map(({ use }) => use),
     kinds: new Set(['aws', 'vault', ...config.backends.map(({ use }) => use)]),
     settle,
@@ -217,6 +228,7 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
       closing = true;
       await closeServer(server);
       await closeServer(local);
+      await record.flush().catch(faulted);
       await letGo(held);
     },
   };

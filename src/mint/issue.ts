@@ -130,7 +130,7 @@ const answer = (job: Job, grant: Grant, credential: Credential, draft: Draft, no
 const stillHolding = (claims: readonly Claim[]): readonly Claim[] => claims.filter((claim) => 'key' in claim && claim.value === undefined);
 
 /** Of the action, for the entry of the lease's end: names, no argument. */
-function storyOf({ client, owner, subject, actors, resource, tool, jti }: Facts): Facts {
-  const all = { client, owner, subject, actors, resource, tool, jti };
+function storyOf({ by, client, owner, subject, actors, resource, tool, jti }: Facts): Facts {
+  const all = { by, client, owner, subject, actors, resource, tool, jti };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }

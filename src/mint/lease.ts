@@ -5,7 +5,7 @@ import type { Stored } from '../store/store.ts';
 import type { JsonObject } from '../wire/json.ts';
 
 /** Why it ends. */
-export type Why = 'receipt' | 'revoked' | 'asked_again' | 'lapsed' | 'unanswered' | 'undelivered';
+export type Why = 'receipt' | 'revoked' | 'asked_again' | 'lapsed' | 'unanswered' | 'undelivered' | 'operator';
 /**
  * `opening`: its intent is durable, and the call may be under way. `outstanding`: made and delivered. `ending`: nobody is to have it any
  * more, though the back end has not yet said so. `gone`: the end is certain.

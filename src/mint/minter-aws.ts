@@ -112,7 +112,7 @@ export function awsMinter(options: AwsOptions): Minter {
       sts.warm();
       const ready = await transport.reach(signal);
       const how = keys ? 'STS, by keys that stand' : 'STS, by logins';
-      return { ready, detail: ready ? how : `${how}: it cannot be reached` };
+      return { ready, detail: ready ? how : `${how}: it cannot be reached`, ...(keys && { standing: true }) };
     },
   };
 }

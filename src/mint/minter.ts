@@ -32,5 +32,7 @@ export type Ending = { readonly end: 'revoked' } | { readonly end: 'dies'; reado
 export interface Health {
   readonly ready: boolean;
   readonly detail: string;
+  /** It works by a secret that stands in this broker. */
+  readonly standing?: boolean;
 }
 export type Minters = ReadonlyMap<CredentialKind, Minter>;

@@ -79,6 +79,7 @@ export async function fakeBackend(options: { readonly now?: () => number } = {})
       if (fake.mood === 'twice') make(asked);
       return [200, make(asked)];
     }
+    if (method === 'POST' && room === 'use') return [fake.works(JSON.parse(text) as object) ? 200 : 401, {}];
     if (method === 'GET' && room === 'health') return [200, { well: fake.mood !== 'sealed' }];
     if (method === 'GET' && room === 'made') return [200, outstanding().map((one) => ({ name: one.name, at: one.at }))];
     if (method === 'DELETE' && room === 'made')
