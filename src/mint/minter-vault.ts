@@ -3,6 +3,7 @@ import type { Credential, EpochSeconds, Grant, Job, Lease, Registration } from '
 import type { JsonObject } from '../wire/json.ts';
 import type { Waiting } from '../wire/jws.ts';
 import { ok } from '../wire/result.ts';
+import { beforeAbort } from './deadline.ts';
 import type { SignLogin } from './login.ts';
 import type { Health, Minter } from './minter.ts';
 import { type VaultClient, type VaultClientOptions, type VaultLogin, VaultNo, vaultClient } from './minter-vault-client.ts';
@@ -82,7 +83,11 @@ export function vaultMinter(options: VaultMinterOptions): Minter {
       return ok(await makeWith(login, form, (job.registration.settings as VaultSettings).path, lease, waiting));
     } catch (fault) {
       // Nothing is handed out: what the login may have made goes with it now, or at the granted end.
-      if (login) await within(waiting, vault.revoke(login.token, unhurried()));
+      if (login)
+        await beforeAbort(
+          vault.revoke(login.token, unhurried()).catch(() => undefined),
+          waiting.signal,
+        );
       if (!(fault instanceof VaultNo)) throw fault;
       if (fault.status === 429) return refuse('mint_backpressure', { detail: 'vault_busy' });
       // A login that has come to its end is denied like one that may not: which it was can only be told by the time.
@@ -130,16 +135,6 @@ const endOf = ({ end, lease }: Made, at: EpochSeconds, ends: EpochSeconds): Epoc
 
 /** Beside whoever waits: a deadline that has passed is no reason to leave something behind. */
 const unhurried = (): Waiting => ({ signal: new AbortController().signal });
-/** Waits for work that may fail, no longer than its caller does. */
-function within({ signal }: Waiting, work: Promise<unknown>): Promise<void> {
-  return new Promise((resolve) => {
-    const leave = (): void => resolve();
-    if (signal.aborted) leave();
-    else signal.addEventListener('abort', leave, { once: true });
-    work.then(leave, leave).finally(() => signal.removeEventListener('abort', leave));
-  });
-}
-
 async function describe(vault: VaultClient, waiting: Waiting): Promise<Health> {
   try {
     const { initialized, sealed, standby } = await vault.health(waiting);
