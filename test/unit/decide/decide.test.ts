@@ -140,7 +140,15 @@ test('a grant depends on nothing being halted', () => {
   const decided = decide({ ...asked(base), actors: [sub, bot], subject: PERSON }, bundle, draft());
   assert.deepEqual(
     decided.ok && decided.value.claims,
-    ['halt/all', 'halt/agent/bot', 'halt/agent/sub', 'halt/subject/people:u_alice', 'halt/server/shop'].map((key) => ({
+    [
+      'halt/all',
+      'halt/agent/bot',
+      'halt/owner/people:u_alice',
+      'halt/agent/sub',
+      'halt/subject/people:u_alice',
+      'halt/server/shop',
+      'halt/tool/shop/pay',
+    ].map((key) => ({
       key,
       version: 0,
       else: 'suspended',

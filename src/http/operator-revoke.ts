@@ -1,0 +1,38 @@
+import type { FastifyInstance } from 'fastify';
+import { refuse } from '../errors.ts';
+import type { Operator } from '../operate/operator.ts';
+import { type Revoke, type RevokeRequest, SCOPES } from '../operate/revoke.ts';
+import { isObject, parseJson } from '../wire/json.ts';
+import { JSON_TYPE } from './documents.ts';
+import { operatorRefusal } from './operator-answer.ts';
+
+/** GET and POST /operator/revocations, POST /operator/revocations/undo. */
+export function revokeEndpoints(server: FastifyInstance, parts: { readonly revoke: Revoke; readonly operator: Operator }): void {
+  const { revoke, operator } = parts;
+  server.get('/operator/revocations', async () => ({ halts: await revoke.list() }));
+  server.post('/operator/revocations', { config: { body: JSON_TYPE } }, async (request, reply) => {
+    const asked = requestOf(request.body);
+    if (!asked) return operatorRefusal(reply, refuse('request_malformed').error);
+    const outcome = await revoke.revoke(asked, operator);
+    return outcome.ok ? outcome.value : operatorRefusal(reply, outcome.error);
+  });
+  server.post('/operator/revocations/undo', { config: { body: JSON_TYPE } }, async (request, reply) => {
+    const asked = requestOf(request.body);
+    if (!asked || asked.dryRun) return operatorRefusal(reply, refuse('request_malformed').error);
+    const outcome = await revoke.undo(asked, operator);
+    return outcome.ok ? { ok: true, undone: outcome.value } : operatorRefusal(reply, outcome.error);
+  });
+}
+
+const MAX_REASON = 500;
+/** Closed: a rehearsal that is misspelt must not become the deed. */
+function requestOf(body: unknown): RevokeRequest | undefined {
+  const parsed = parseJson(typeof body === 'string' ? body : '');
+  if (!parsed.ok || !isObject(parsed.value)) return undefined;
+  const { scope, target = '', reason, dry_run: dryRun = false, ...rest } = parsed.value;
+  const known = SCOPES.find((one) => one === scope);
+  if (!known || typeof target !== 'string' || target.length > 512 || typeof dryRun !== 'boolean' || Object.keys(rest).length > 0)
+    return undefined;
+  if (typeof reason !== 'string' || reason.trim() === '' || reason.length > MAX_REASON) return undefined;
+  return { scope: known, target, reason, dryRun };
+}
