@@ -5,7 +5,6 @@ import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { algorithms, credentials, openMinters, openStore, secretSource } from './app-backends.ts';
 import { createStatus } from './app-health.ts';
-import { openLimits } from './app-limits.ts';
 import { createApprove } from './approve/approve.ts';
 import { createAuthenticator } from './authenticate/authenticator.ts';
 import { oidcIssuer } from './authenticate/issuer-oidc.ts';
@@ -24,7 +23,6 @@ import type { World } from './model.ts';
 import { createBackends } from './operate/backends.ts';
 import { createKeys, type Keys } from './operate/keys.ts';
 import type { Operator } from './operate/operator.ts';
-import { createRevoke } from './operate/revoke.ts';
 import { findStory, tell } from './operate/story.ts';
 import { fromBody } from './record/entry.ts';
 import { logReader } from './record/reader-log.ts';
@@ -112,10 +110,7 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
       'fault',
     );
   };
-  const limits = await openLimits(config, edge);
-  held.push(() => limits.close());
-  const readers = [meter.read, logReader(log)];
-  const record = createRecord({ store, world, deadlineMs: config.deadlineMs, readers, alone: limits.alone, onFault: faulted });
+  const record = createRecord({ store, world, deadlineMs: config.deadlineMs, readers: [meter.read, logReader(log)], onFault: faulted });
   recorder = record;
   await inOrder(store, world);
 
@@ -156,7 +151,6 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
     fingerprint: (args) => secret.mac('arguments', canonical(args)),
     retryMac: (text) => secret.mac('retry', text),
     maxActors: config.actors,
-    ...(limits.perAgent && { pace: limits.perAgent }),
   });
   const lent = { commit: record.commit, now: world.now, leases };
   const rooms = { issuer: config.issuer, world, store, bundles, record, minters, authenticate, lent };
@@ -180,7 +174,6 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
   const operate = {
     rings: { tokens: tokens.keys, ...(logins && { backends: logins.keys }) },
     leases: leases.list,
-    revoke: createRevoke({ store, world, record, bundles, leases }),
     backends: createBackends({ ...rooms, leases, environment: edge.environment }),
     explain: async (id: string) => {
       const story = await findStory(store, id);
@@ -192,9 +185,7 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
   const edges = { onRefused: meter.refused, onFault: faulted };
   const server = await createServer({
     issuer: config.issuer,
-    exchange: (asked, from) => (isRedeem(asked) ? redeem(asked.value, from) : broker(asked, from)),
-    limits: { ...(limits.perAddress && { perAddress: limits.perAddress }), pressureMs: config.limits.pressureMs },
-    proxies: config.proxies,
+    exchange: (asked) => (isRedeem(asked) ? redeem(asked.value) : broker(asked)),
     offered: config.backends.map(({ use }) => use),
     kinds: new Set(['aws', 'vault', ...config.backends.map(({ use }) => use)]),
     settle,
@@ -228,7 +219,6 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
       closing = true;
       await closeServer(server);
       await closeServer(local);
-      await record.flush().catch(faulted);
       await letGo(held);
     },
   };
