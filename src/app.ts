@@ -23,6 +23,7 @@ import type { World } from './model.ts';
 import { createBackends } from './operate/backends.ts';
 import { createKeys, type Keys } from './operate/keys.ts';
 import type { Operator } from './operate/operator.ts';
+import { createRevoke } from './operate/revoke.ts';
 import { findStory, tell } from './operate/story.ts';
 import { fromBody } from './record/entry.ts';
 import { logReader } from './record/reader-log.ts';
@@ -174,6 +175,7 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
   const operate = {
     rings: { tokens: tokens.keys, ...(logins && { backends: logins.keys }) },
     leases: leases.list,
+    revoke: createRevoke({ store, world, record, bundles, leases }),
     backends: createBackends({ ...rooms, leases, environment: edge.environment }),
     explain: async (id: string) => {
       const story = await findStory(store, id);

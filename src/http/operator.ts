@@ -1,11 +1,13 @@
-import type { FastifyInstance, FastifyReply } from 'fastify';
-import { type Refusal, refuse, toWire } from '../errors.ts';
+import type { FastifyInstance } from 'fastify';
+import { refuse } from '../errors.ts';
 import type { Trial } from '../operate/backends.ts';
 import type { Keys, StepOptions } from '../operate/keys.ts';
 import type { Operate, Operator } from '../operate/operator.ts';
 import { isObject, type JsonObject, parseJson } from '../wire/json.ts';
 import { JSON_TYPE } from './documents.ts';
 import { type Metrics, metricsEndpoint } from './health.ts';
+import { operatorRefusal } from './operator-answer.ts';
+import { revokeEndpoints } from './operator-revoke.ts';
 import { bare, type ServerParts } from './server.ts';
 
 const STEPS = ['publish', 'activate', 'retire', 'emergency'] as const;
@@ -24,38 +26,39 @@ export function createOperatorServer(
   server.get('/operator/leases', async () => operate.leases());
   server.post<{ Params: { id: string } }>('/operator/leases/:id/end', { config: { body: JSON_TYPE } }, async (request, reply) => {
     const outcome = await operate.backends.end(request.params.id, operator);
-    return outcome.ok ? outcome.value : refusal(reply, outcome.error);
+    return outcome.ok ? outcome.value : operatorRefusal(reply, outcome.error);
   });
   server.get('/operator/backends', async () => operate.backends.status());
   server.post('/operator/backends/mint', { config: { body: JSON_TYPE } }, async (request, reply) => {
     const body = parseJson(typeof request.body === 'string' ? request.body : '');
     const trial = body.ok && isObject(body.value) ? trialOf(body.value) : undefined;
-    if (!trial) return refusal(reply, refuse('request_malformed').error);
+    if (!trial) return operatorRefusal(reply, refuse('request_malformed').error);
     const outcome = await operate.backends.mint(trial, operator);
-    return outcome.ok ? outcome.value : refusal(reply, outcome.error);
+    return outcome.ok ? outcome.value : operatorRefusal(reply, outcome.error);
   });
   server.get<{ Querystring: { ring?: unknown } }>('/operator/keys', async (request, reply) => {
     const keys = ringOf(operate, request.query.ring);
-    return keys ? { ...(await keys.status()) } : refusal(reply, refuse('not_found').error);
+    return keys ? { ...(await keys.status()) } : operatorRefusal(reply, refuse('not_found').error);
   });
   server.post<{ Params: { step: string } }>('/operator/keys/:step', { config: { body: JSON_TYPE } }, async (request, reply) => {
     const step = STEPS.find((s): s is Step => s === request.params.step);
     const body = parseJson(typeof request.body === 'string' ? request.body : '');
-    if (!step) return refusal(reply, refuse('not_found').error);
-    if (!body.ok || !isObject(body.value)) return refusal(reply, refuse('request_malformed').error);
+    if (!step) return operatorRefusal(reply, refuse('not_found').error);
+    if (!body.ok || !isObject(body.value)) return operatorRefusal(reply, refuse('request_malformed').error);
     const { ring, ...rest } = body.value;
     const options = stepOptions(rest);
-    if (!options) return refusal(reply, refuse('request_malformed').error);
+    if (!options) return operatorRefusal(reply, refuse('request_malformed').error);
     const keys = ringOf(operate, ring);
-    if (!keys) return refusal(reply, refuse('not_found').error);
+    if (!keys) return operatorRefusal(reply, refuse('not_found').error);
     const outcome = await keys.step(step, operator, options);
-    return outcome.ok ? outcome.value : refusal(reply, outcome.error);
+    return outcome.ok ? outcome.value : operatorRefusal(reply, outcome.error);
   });
   server.get<{ Params: { id: string } }>('/operator/explain/:id', async (request, reply) => {
     const told = await operate.explain(request.params.id);
-    return told.story.length === 0 ? refusal(reply, refuse('not_found').error) : told;
+    return told.story.length === 0 ? operatorRefusal(reply, refuse('not_found').error) : told;
   });
   server.post('/operator/bundle/reload', { config: { body: JSON_TYPE } }, async () => operate.reload(operator));
+  revokeEndpoints(server, { revoke: operate.revoke, operator });
   metricsEndpoint(server, parts.metrics);
   return server;
 }
@@ -76,16 +79,4 @@ function trialOf({ server, tool, kind, arguments: args, material, show = false, 
   if (typeof show !== 'boolean' || (args !== undefined && !isObject(args)) || (material !== undefined && !isObject(material)))
     return undefined;
   return { server, tool, kind, show, ...(args && { arguments: args }), ...(material && { material }) };
-}
-
-/** As elsewhere, and with the detail: the one who asks here may know it. */
-function refusal(reply: FastifyReply, no: Refusal): FastifyReply {
-  const { status, error, text } = toWire(no.reason);
-  const { detail, decision } = no;
-  return reply.code(status).send({
-    error,
-    error_description: text,
-    ...(detail !== undefined && { detail }),
-    ...(decision !== undefined && { decision_id: decision }),
-  });
 }
