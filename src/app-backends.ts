@@ -13,7 +13,7 @@ import { jwtMinter } from './mint/minter-jwt.ts';
 import { readVaultRegistration } from './mint/minter-vault-registration.ts';
 import type { Bundle, Registration, World } from './model.ts';
 import type { Store } from './store/store.ts';
-import type { Place } from './store/store-redis-connect.ts';
+import type { Access, Place } from './store/store-redis-connect.ts';
 import { sqliteStore } from './store/store-sqlite.ts';
 import type { Alg } from './wire/jws.ts';
 
@@ -30,20 +30,28 @@ export async function openStore({ store }: Pick<Config, 'store'>, environment: E
     mkdirSync(dirname(store.path), { recursive: true, mode: 0o700 });
     return sqliteStore({ path: store.path });
   }
-  const secret = (ref: SecretRef | undefined): string | undefined => ref && readSecret(ref, 'store', environment);
   const { redisStore } = await import('./store/store-redis.ts');
-  return redisStore({
-    ...store,
+  const { persistence, replicas } = store;
+  return redisStore({ ...redisAccess(store, environment), persistence, ...(replicas !== undefined && { replicas }) });
+}
+type RedisConfig = Extract<Config['store'], { readonly use: 'redis' }>;
+/** How its server is reached. Throws ConfigError. */
+export function redisAccess(store: RedisConfig, environment: Environment): Required<Omit<Access, 'tag'>> & { readonly name: string } {
+  const secret = (ref: SecretRef | undefined): string | undefined => ref && readSecret(ref, 'store', environment);
+  return {
+    name: store.name,
     place: placeOf(store),
+    username: store.username,
     password: secret(store.password),
     sentinelPassword: secret(store.sentinelPassword),
     tls:
       store.tls === undefined || store.tls === 'none'
         ? undefined
         : { ...(store.tls.ca !== undefined && { ca: fileOf(store.tls.ca, 'store') }) },
-  });
+    timeoutMs: store.timeoutMs,
+  };
 }
-function placeOf({ url, sentinels, master, nodes }: Extract<Config['store'], { readonly use: 'redis' }>): Place {
+function placeOf({ url, sentinels, master, nodes }: RedisConfig): Place {
   if (sentinels && master !== undefined) return { sentinels, master };
   return nodes ? { nodes } : { url: url ?? '' };
 }

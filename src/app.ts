@@ -5,6 +5,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { algorithms, credentials, openMinters, openStore, secretSource } from './app-backends.ts';
 import { createStatus } from './app-health.ts';
+import { openLimits } from './app-limits.ts';
 import { createApprove } from './approve/approve.ts';
 import { createAuthenticator } from './authenticate/authenticator.ts';
 import { oidcIssuer } from './authenticate/issuer-oidc.ts';
@@ -111,7 +112,10 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
       'fault',
     );
   };
-  const record = createRecord({ store, world, deadlineMs: config.deadlineMs, readers: [meter.read, logReader(log)], onFault: faulted });
+  const limits = await openLimits(config, edge);
+  held.push(() => limits.close());
+  const readers = [meter.read, logReader(log)];
+  const record = createRecord({ store, world, deadlineMs: config.deadlineMs, readers, alone: limits.alone, onFault: faulted });
   recorder = record;
   await inOrder(store, world);
 
@@ -152,6 +156,7 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
     fingerprint: (args) => secret.mac('arguments', canonical(args)),
     retryMac: (text) => secret.mac('retry', text),
     maxActors: config.actors,
+    ...(limits.perAgent && { pace: limits.perAgent }),
   });
   const lent = { commit: record.commit, now: world.now, leases };
   const rooms = { issuer: config.issuer, world, store, bundles, record, minters, authenticate, lent };
@@ -187,7 +192,9 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
   const edges = { onRefused: meter.refused, onFault: faulted };
   const server = await createServer({
     issuer: config.issuer,
-    exchange: (asked) => (isRedeem(asked) ? redeem(asked.value) : broker(asked)),
+    exchange: (asked, from) => (isRedeem(asked) ? redeem(asked.value, from) : broker(asked, from)),
+    limits: { ...(limits.perAddress && { perAddress: limits.perAddress }), pressureMs: config.limits.pressureMs },
+    proxies: config.proxies,
     offered: config.backends.map(({ use }) => use),
     kinds: new Set(['aws', 'vault', ...config.backends.map(({ use }) => use)]),
     settle,
@@ -221,6 +228,7 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
       closing = true;
       await closeServer(server);
       await closeServer(local);
+      await record.flush().catch(faulted);
       await letGo(held);
     },
   };

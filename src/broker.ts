@@ -28,13 +28,13 @@ export interface Rooms {
   readonly record: Recorder;
   readonly lent: Lent;
 }
-export type Exchange = (request: Result<TokenRequest>) => Promise<Result<Issued>>;
+export type Exchange = (request: Result<TokenRequest>, from?: () => string) => Promise<Result<Issued>>;
 
 /** Refusals are values and faults are exceptions; either way one entry is written, and before the answer. */
 export function createBroker(rooms: Rooms): Exchange {
   const { record } = rooms;
-  return async (request) => {
-    const draft = record.open(request.ok ? request.value.grant : 'unread');
+  return async (request, from) => {
+    const draft = record.open(request.ok ? request.value.grant : 'unread', from);
     try {
       const outcome = request.ok ? await attempt(rooms, request.value, draft) : request;
       return outcome.ok ? outcome : no(await record.refuse(draft, outcome.error));

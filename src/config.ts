@@ -118,9 +118,27 @@ const store = z.discriminatedUnion('use', [
   }),
 ]);
 
+const limit = (requests: number, seconds: number) =>
+  z
+    .union([z.literal('none'), z.strictObject({ requests: z.int().min(1).max(10_000_000), seconds: z.int().min(1).max(3600) })])
+    .default({ requests, seconds });
+const limits = z.strictObject({
+  perAddress: limit(3_000, 10).describe('Requests from one address (IPv6: one /64), at all brokers of the store; beyond it 429'),
+  perAgent: limit(600, 10).describe('What one agent may ask for, at all brokers of the store; beyond it 429'),
+  refusals: limit(60, 60).describe(
+    'Refusals before anybody has proved who they are, from one address, that have a ledger entry each; beyond it one entry tells of many',
+  ),
+  pressureMs: z.int().min(20).max(10_000).default(500).describe('So late as the event loop is on average, nothing more is begun: 503'),
+});
+
 export const ConfigSchema = z.strictObject({
   issuer: secureUrl.describe('This broker’s identifier: the `iss` of its tokens and the `aud` of what is shown to it'),
   listen: z.strictObject({ host: z.string().default('127.0.0.1'), port: port.default(8080) }).prefault({}),
+  proxies: z
+    .array(z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()]))
+    .default([])
+    .describe('Whose X-Forwarded-For says where a request came from; none: the connection does'),
+  limits: limits.prefault({}),
   policies: z.string().describe('Folder of the bundle'),
   store,
   keys: z.discriminatedUnion('use', [

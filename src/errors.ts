@@ -7,6 +7,7 @@ import { no, type Result as WireResult } from './wire/result.ts';
 
 export type Reason =
   // what arrived
+  | 'limited'
   | 'request_malformed'
   | 'type_unsupported'
   | 'grant_unsupported'
@@ -101,6 +102,8 @@ const wire = (status: number, error: string, text: string, retryAfterSeconds?: n
 /** One constant text a reason; nothing presented ever stands in it. */
 export function toWire(reason: Reason): WireError {
   switch (reason) {
+    case 'limited':
+      return wire(429, 'temporarily_unavailable', 'Too many requests; ask again after a while.', 1);
     case 'request_malformed':
       return wire(400, 'invalid_request', 'A parameter is missing, repeated or malformed.');
     case 'type_unsupported':

@@ -24,7 +24,7 @@ export interface RedeemRooms {
   readonly record: Recorder;
   readonly lent: Lent;
 }
-export type Redeem = (request: RedeemRequest) => Promise<Result<Issued>>;
+export type Redeem = (request: RedeemRequest, from?: () => string) => Promise<Result<Issued>>;
 export const isRedeem = (
   request: Result<TokenRequest> | Result<RedeemRequest>,
 ): request is Extract<Result<RedeemRequest>, { readonly ok: true }> => request.ok && request.value.grant === 'redeem';
@@ -32,8 +32,8 @@ export const isRedeem = (
 /** A tool server brings an action token and gets what its tool needs. One entry at least, and before the answer. */
 export function createRedeem(rooms: RedeemRooms): Redeem {
   const { record } = rooms;
-  return async (request) => {
-    const draft = record.open(request.grant);
+  return async (request, from) => {
+    const draft = record.open(request.grant, from);
     try {
       const outcome = await attempt(rooms, request, draft);
       return outcome.ok ? outcome : no(await record.refuse(draft, outcome.error));

@@ -20,12 +20,14 @@ import { no, ok } from './wire/result.ts';
 
 export interface Settle {
   /** RFC 7662: what a tool server may know of a token of its audience. Inactive is a value. */
-  introspect(request: Result<Presented & { readonly token: string }>): Promise<Result<JsonObject>>;
+  introspect(request: Result<Presented & { readonly token: string }>, from?: From): Promise<Result<JsonObject>>;
   /** RFC 7009: the token's client ends it. Unknown and expired tokens are ended already. */
-  revoke(request: Result<Presented & { readonly token: string }>): Promise<Result<void>>;
+  revoke(request: Result<Presented & { readonly token: string }>, from?: From): Promise<Result<void>>;
   /** A tool server tells what really happened: once for an action. */
-  receive(receipt: Result<string>): Promise<Result<void>>;
+  receive(receipt: Result<string>, from?: From): Promise<Result<void>>;
 }
+/** The address that it came from. */
+type From = () => string;
 export interface SettleRooms {
   readonly issuer: string;
   readonly store: Store;
@@ -48,9 +50,10 @@ export function createSettle(rooms: SettleRooms): Settle {
   async function conduct<I, T>(
     name: string,
     input: Result<I>,
+    from: From | undefined,
     work: (input: I, bundle: Bundle, draft: Draft) => Promise<Result<T>>,
   ): Promise<Result<T>> {
-    const draft = record.open(name);
+    const draft = record.open(name, from);
     try {
       if (!input.ok) return no(await record.refuse(draft, input.error));
       const bundle = bundles.current();
@@ -80,8 +83,8 @@ export function createSettle(rooms: SettleRooms): Settle {
   };
 
   return {
-    introspect: (request) =>
-      conduct('introspect', request, async (input, bundle, draft) => {
+    introspect: (request, from) =>
+      conduct('introspect', request, from, async (input, bundle, draft) => {
         const caller = await authenticate.client(input, bundle, draft);
         if (!caller.ok) return caller;
         const marked = await record.mark(draft);
@@ -91,8 +94,8 @@ export function createSettle(rooms: SettleRooms): Settle {
         return ok(claims && (await stands(claims, caller.value, bundle)) ? active(claims) : INACTIVE);
       }),
 
-    revoke: (request) =>
-      conduct('revoke', request, async (input, bundle, draft) => {
+    revoke: (request, from) =>
+      conduct('revoke', request, from, async (input, bundle, draft) => {
         const caller = await authenticate.client(input, bundle, draft);
         if (!caller.ok) return caller;
         const aud = peek(input.token)?.['aud'];
@@ -107,8 +110,8 @@ export function createSettle(rooms: SettleRooms): Settle {
         ]);
       }),
 
-    receive: (receipt) =>
-      conduct('receipt', receipt, async (token, bundle, draft) => {
+    receive: (receipt, from) =>
+      conduct('receipt', receipt, from, async (token, bundle, draft) => {
         const server = bundle.servers.byId(String(peek(token)?.['iss'] ?? ''));
         if (server?.identity?.use !== 'jwks') return refuse('client_unauthenticated');
         const checked = await checkToken(

@@ -12,7 +12,7 @@ import { ok } from '../wire/result.ts';
 import { proveAction } from './action.ts';
 import { type Actor, chain, proveActor } from './actors.ts';
 import type { Authenticator, Issuer, Proved } from './authenticate.ts';
-import { authenticate } from './client.ts';
+import { authenticate, type Pace } from './client.ts';
 import type { Nonces } from './nonce.ts';
 import { asksForList, noteTarget, readAction } from './target.ts';
 
@@ -28,6 +28,8 @@ export interface AuthenticatorOptions {
   readonly fingerprint: (args: JsonObject) => string;
   /** HMAC under a key of its own: a request under an Idempotency-Key is remembered by it, arguments included. */
   readonly retryMac: (text: string) => string;
+  /** Absent: as often as they like. */
+  readonly pace?: Pace;
   /** Longest chain of agents behind one token, the client included. Default 3. */
   readonly maxActors?: number;
 }
@@ -52,7 +54,8 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
   const { issuer, fingerprint, retryMac, maxActors = 3 } = options;
   const issuers = new Map(options.issuers.map((i) => [i.issuer, i]));
   const own = new Set([issuer, `${issuer}/backends`]);
-  const clients = { issuer, issuers, nonces: options.nonces, checkProof: options.checkProof };
+  const { nonces, checkProof, pace } = options;
+  const clients = { issuer, issuers, nonces, checkProof, ...(pace && { pace }) };
   const actorCheck = { issuer, maxActors };
   const actionCheck = { issuer, keys: options.tokens, checkProof: options.checkProof, fingerprint };
 

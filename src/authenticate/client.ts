@@ -14,11 +14,19 @@ import type { Nonces } from './nonce.ts';
 export const ASSERTION_LIFE_SECONDS = 300;
 export const ALGS: Expected['algs'] = ['ES256', 'RS256'];
 
+/** How often an agent may ask. Milliseconds to wait when it is too often, else nothing. */
+export interface Pace {
+  /** Counts this one. */
+  take(agent: string): number | undefined;
+  /** Counts nothing. */
+  look(agent: string): number | undefined;
+}
 export interface ClientCheck {
   readonly issuer: string;
   readonly issuers: ReadonlyMap<string, Issuer>;
   readonly nonces: Nonces;
   readonly checkProof: CheckProof;
+  readonly pace?: Pace;
 }
 /** A client that proved itself, with the key it holds, if it showed one. */
 export interface Authenticated {
@@ -33,7 +41,7 @@ interface Proven {
 
 /**
  * RFC 7523 §3 and RFC 9449 §4.3, in this order; only then whether the agent may go on. Errors: `client_unknown`, `client_unauthenticated`,
- * `proof_bad`, `nonce_needed`, `client_suspended`, `owner_missing`, `unavailable`, `issuer_unavailable`.
+ * `limited`, `proof_bad`, `nonce_needed`, `client_suspended`, `owner_missing`, `unavailable`, `issuer_unavailable`.
  */
 export async function authenticate(check: ClientCheck, request: Presented, bundle: Bundle, draft: Draft): Promise<Result<Authenticated>> {
   const { assertion } = request;
@@ -42,6 +50,9 @@ export async function authenticate(check: ClientCheck, request: Presented, bundl
   const claimed = peek(assertion);
   if (!claimed) return refuse('client_unauthenticated', { detail: 'token_form' });
   const workload = check.issuers.get(String(claimed['iss']));
+  // Only what an agent has proved counts against it, so nobody can use up another's; but once it is over its limit nothing of it is looked at.
+  const before = inTime(workload ? undefined : check.pace?.look(String(claimed['iss'])));
+  if (!before.ok) return before;
   // A workload token may be bound to the proof's key, so the proof is read first; elsewhere no stranger makes us check one.
   const early = workload && (await readProof(check, request, draft));
   const proven =
@@ -49,6 +60,8 @@ export async function authenticate(check: ClientCheck, request: Presented, bundl
       ? await federated(workload, assertion, early, request, bundle, draft)
       : await keyed(check.issuer, assertion, claimed, request, bundle, draft);
   if (!proven.ok) return proven;
+  const counted = inTime(proven.value.client.kind === 'agent' ? check.pace?.take(proven.value.client.id) : undefined);
+  if (!counted.ok) return counted;
   const proof = early ?? (await readProof(check, request, draft));
   const jkt = proof.ok ? proof.value?.jkt : undefined;
 
@@ -70,6 +83,9 @@ export async function authenticate(check: ClientCheck, request: Presented, bundl
   if (!proof.ok) return proof;
   return ok({ client, ...(jkt !== undefined && { jkt }) });
 }
+
+const inTime = (waitMs: number | undefined): Result<undefined> =>
+  waitMs === undefined ? ok(undefined) : refuse('limited', { retryAfterSeconds: Math.ceil(waitMs / 1000) });
 
 /** Authenticated, and still nobody: suspended, or its owner has left. */
 export function stands(agent: Agent, suspended: 'client_suspended' | 'suspended'): Result<undefined> {

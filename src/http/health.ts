@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { healthDocs, metricsDocs, readyDocs } from './documents.ts';
+import { UNLIMITED } from './limits.ts';
 
 export interface Check {
   readonly name: string;
@@ -17,8 +18,10 @@ export interface Metrics {
 }
 
 export function healthEndpoints(server: FastifyInstance, health: Health): void {
-  server.get('/healthz', { schema: healthDocs }, async (_, reply) => reply.header('cache-control', 'no-store').send({ status: 'ok' }));
-  server.get('/readyz', { schema: readyDocs }, async (_, reply) => {
+  server.get('/healthz', { schema: healthDocs, config: UNLIMITED }, async (_, reply) =>
+    reply.header('cache-control', 'no-store').send({ status: 'ok' }),
+  );
+  server.get('/readyz', { schema: readyDocs, config: UNLIMITED }, async (_, reply) => {
     const checks = await health.check();
     const down = checks.some((check) => check.state === 'down');
     const status = down ? 'down' : checks.some((check) => check.state === 'degraded') ? 'degraded' : 'ready';

@@ -10,6 +10,7 @@ import { StoreFault } from '../store/store.ts';
 import type { CredentialKind } from '../wire/oauth.ts';
 import { FORM, JSON_TYPE, JWT, openapiDocs } from './documents.ts';
 import { type Health, healthEndpoints, type Metrics, metricsEndpoint } from './health.ts';
+import { type Limits, limit, PRESSURE } from './limits.ts';
 import { metadataEndpoints } from './metadata.ts';
 import { settlementEndpoints } from './settlement.ts';
 import { tokenEndpoint } from './token.ts';
@@ -23,7 +24,7 @@ declare module 'fastify' {
 }
 export interface ServerParts {
   readonly issuer: string;
-  readonly exchange: (request: Arrived) => Promise<Result<Issued>>;
+  readonly exchange: (request: Arrived, from: () => string) => Promise<Result<Issued>>;
   /** What may be asked for beside tokens: `aws`, `vault`. */
   readonly kinds: ReadonlySet<string>;
   /** Those that a back end here makes. */
@@ -36,6 +37,9 @@ export interface ServerParts {
   readonly health: Health;
   /** Present: /metrics answers on this address. */
   readonly metrics?: Metrics;
+  readonly limits: Limits;
+  /** Who may say in X-Forwarded-For whom a request came from: addresses and networks. */
+  readonly proxies: readonly string[];
   readonly onRefused: (status: number) => void;
   readonly onFault: (fault: unknown) => void;
 }
@@ -44,6 +48,7 @@ const BODY_LIMIT = 1024 * 1024;
 
 export async function createServer(parts: ServerParts): Promise<FastifyInstance> {
   const server = bare(parts);
+  await limit(server, parts.limits);
   let document: Promise<object> | undefined;
   endpoints(server, parts, () => (document ??= describe(parts)));
   return server;
@@ -78,10 +83,11 @@ async function describe(parts: ServerParts): Promise<object> {
 }
 
 /** What both servers share: limits, media types, 404 and 405, and no text that repeats what came in. */
-export function bare(parts: Pick<ServerParts, 'onRefused' | 'onFault'>): FastifyInstance {
+export function bare(parts: Pick<ServerParts, 'onRefused' | 'onFault'> & Partial<Pick<ServerParts, 'proxies'>>): FastifyInstance {
   const underWay = new WeakMap<Socket, Set<ServerResponse>>();
   const server = fastify({
     logger: false,
+    trustProxy: parts.proxies && parts.proxies.length > 0 ? [...parts.proxies] : false,
     bodyLimit: BODY_LIMIT,
     requestTimeout: 15_000,
     connectionTimeout: 0,
@@ -142,10 +148,13 @@ export function bare(parts: Pick<ServerParts, 'onRefused' | 'onFault'>): Fastify
       .header('allow', [...allowed].join(', '))
       .send(plain('invalid_request', 'This endpoint has another method; see the Allow header.'));
   });
-  server.setErrorHandler((fault: { readonly statusCode?: number }, _request, reply) => {
+  server.setErrorHandler((fault: { readonly statusCode?: number; readonly code?: string }, _request, reply) => {
     const status = fault.statusCode ?? 500;
     if (status === 413) return reply.code(413).send(plain('invalid_request', 'The body is too large.'));
+    if (status === 429) return reply.code(429).send(plain('temporarily_unavailable', 'Too many requests; ask again after a while.'));
     if (status === 415) return reply.code(415).send(plain('invalid_request', 'This media type is not read here.'));
+    if (fault.code === PRESSURE)
+      return reply.code(503).send(plain('temporarily_unavailable', 'This broker has more to do than it can do in time.'));
     if (status === 503)
       return reply.code(503).header('retry-after', '1').send(plain('temporarily_unavailable', 'This broker is stopping.'));
     if (fault instanceof Unavailable || fault instanceof StoreFault) {

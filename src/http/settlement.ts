@@ -7,22 +7,23 @@ import { ok } from '../wire/result.ts';
 import { noStore, refusal } from './answer.ts';
 import { FORM, introspectDocs, JWT, receiptDocs, revokeDocs } from './documents.ts';
 import { parseForm } from './form.ts';
+import { addressOf } from './limits.ts';
 import { headersOnce, presented } from './presented.ts';
 
 /** /introspect (RFC 7662), /revoke (RFC 7009), /receipts (wire.md §7). */
 export function settlementEndpoints(server: FastifyInstance, parts: { readonly issuer: string; readonly settle: Settle }): void {
   const { issuer, settle } = parts;
   server.post('/introspect', { schema: introspectDocs, config: { body: FORM } }, async (request, reply) => {
-    const outcome = await settle.introspect(read(request.raw, request.body, `${issuer}/introspect`));
+    const outcome = await settle.introspect(read(request.raw, request.body, `${issuer}/introspect`), () => addressOf(request));
     return outcome.ok ? noStore(reply).send(outcome.value) : refusal(reply, outcome.error);
   });
   server.post('/revoke', { schema: revokeDocs, config: { body: FORM } }, async (request, reply) => {
-    const outcome = await settle.revoke(read(request.raw, request.body, `${issuer}/revoke`));
+    const outcome = await settle.revoke(read(request.raw, request.body, `${issuer}/revoke`), () => addressOf(request));
     return outcome.ok ? noStore(reply).send() : refusal(reply, outcome.error);
   });
   server.post('/receipts', { schema: receiptDocs, config: { body: JWT } }, async (request, reply) => {
     const whole = headersOnce(request.raw) && typeof request.body === 'string';
-    const outcome = await settle.receive(whole ? ok(request.body as string) : refuse('request_malformed'));
+    const outcome = await settle.receive(whole ? ok(request.body as string) : refuse('request_malformed'), () => addressOf(request));
     return outcome.ok ? noStore(reply).code(204).send() : refusal(reply, outcome.error);
   });
 }

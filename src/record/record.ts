@@ -3,19 +3,28 @@ import { type Reason, type Refusal, type Result, refuse, Unavailable } from '../
 import type { Claim, Draft, Entry, EntryKind, Facts, Id, World } from '../model.ts';
 import { type Store, StoreFault } from '../store/store.ts';
 import { ok } from '../wire/result.ts';
+import { coalesce } from './coalesce.ts';
 import { BLANK, newRoot, ROOT_BYTES, termsOf, toBody } from './entry.ts';
 
 export interface Recorder {
-  /** Never throws: while the clock is in doubt the draft's `now` comes from the monotonic clock. `request` names what was asked. */
-  open(request: string): Draft;
+  /**
+   * Never throws: while the clock is in doubt the draft's `now` comes from the monotonic clock. `request` names what was asked; `from` is the
+   * address it came from, of which many refusals before anybody is known may be told in one entry.
+   */
+  open(request: string, from?: () => string): Draft;
   /** Entry, spent marks and claims, durable as one; a claim that fails is the refusal, for the conductor to record. */
   commit(draft: Draft, kind: EntryKind, claims: readonly Claim[]): Promise<Result<void>>;
   /** Marks and claims alone, where nothing happened that an entry would tell (an introspection, whose turn it is). */
   mark(draft: Draft, claims?: readonly Claim[]): Promise<Result<void>>;
-  /** Entry and marks of a no. A mark that was spent before becomes the no itself: a replay outranks every other reason. */
+  /**
+   * Entry and marks of a no. A mark that was spent before becomes the no itself: a replay outranks every other reason. What is beyond a limit is
+   * not recorded (wire.md §3.3), and of what nobody in particular asked too often there is one entry for many.
+   */
   refuse(draft: Draft, refusal: Refusal): Promise<Refusal>;
   /** Throws what a commit would throw now: a disk that is full or no longer trusted can still be read. Leaves no entry. */
   probe(): Promise<void>;
+  /** Writes what still has to be told of many refusals. Throws what a commit throws: then it is tried again by itself. */
+  flush(): Promise<void>;
   /** Never throws: when the entry cannot be written either, nothing was granted and the reader `onFault` knows. */
   fault(draft: Draft, fault: unknown): Promise<Refusal>;
 }
@@ -27,14 +36,21 @@ export interface RecordOptions {
   readonly world: World;
   readonly deadlineMs: number;
   readonly readers: readonly Reader[];
+  /** Has a refusal from this address an entry of its own, as long as nobody has proved who they are? Asked once for each. Absent: always. */
+  readonly alone?: (from: string) => boolean;
   /** For the operator's log; the ledger holds only that there was a fault. */
   readonly onFault: (fault: unknown, exchange: Id<'exc'>) => void;
 }
+/** How long refusals may come together before their entry is written. */
+const TOGETHER_MS = 2_000;
+/** What the entry of many stands under, as `request`; its context has `count` and `address`. */
+export const TOGETHER = 'refusals';
 /** Short-lived and small: its commit writes a row, as an exchange's does. */
 const PROBE = 'probe';
 interface Work {
   readonly began: number;
   marks: Claim[];
+  readonly from?: () => string;
   signal?: AbortSignal;
 }
 
@@ -78,11 +94,11 @@ export function createRecord(options: RecordOptions): Recorder {
     return undefined;
   }
 
-  return {
-    open(request) {
+  const recorder: Recorder = {
+    open(request, from) {
       const now = time();
       const facts: Facts = { ...BLANK, request };
-      const work: Work = { began: world.elapsed(), marks: [] };
+      const work: Work = { began: world.elapsed(), marks: [], ...(from && { from }) };
       const draft: Draft = {
         id: `exc_${newRoot(now + fraction(now), world.random(ROOT_BYTES))}`,
         now,
@@ -136,8 +152,13 @@ export function createRecord(options: RecordOptions): Recorder {
       await store.commit({ at, notAfter: Number.MAX_SAFE_INTEGER, claims: [claim], entries: [] });
     },
 
+    flush: () => many.tell(),
+
     async refuse(draft, refusal) {
+      if (refusal.reason === 'limited') return refusal;
       const work = workOf(draft);
+      const nobody = draft.facts.client === undefined && work.marks.length === 0 && refusal.claims === undefined;
+      if (nobody && work.from && many.takes(work.from(), refusal.reason)) return refusal;
       let answer: Refusal = refusal;
       let claims = refusal.claims ?? [];
       let replayed = false;
@@ -168,6 +189,20 @@ export function createRecord(options: RecordOptions): Recorder {
       return { reason, decision: draft.id };
     },
   };
+  const later = (): void => world.after(TOGETHER_MS).addEventListener('abort', () => void many.tell().catch(later), { once: true });
+  const many = coalesce({
+    alone: options.alone ?? (() => true),
+    onFirst: later,
+    async write({ from: address, reason, count }, name) {
+      const draft = recorder.open(TOGETHER);
+      draft.note({ context: { count, address } });
+      // Where it stands already its mark does too: that is no fault.
+      const mark: Claim = { key: `once/${name}`, version: 0, value: 1, until: draft.now + 24 * 3600, else: 'state_conflict' };
+      await write(draft, 'refused', [mark], { reason });
+    },
+    newName: () => `${TOGETHER}/${newRoot(time(), world.random(ROOT_BYTES))}`,
+  });
+  return recorder;
 }
 
 function reasonOf(fault: unknown, late: boolean): Reason {

@@ -9,6 +9,7 @@ import { writeDemoBundle } from '../../scripts/demo/bundle.ts';
 import type { ConfigInput } from '../../src/config.ts';
 import { newKey, type TestKey } from '../support/keys.ts';
 import { freePort, RESOURCE } from '../support/rig.ts';
+import { UNLIMITED } from '../support/unlimited.ts';
 import type { Order, Usage } from './child.ts';
 import type { Scene } from './requests.ts';
 
@@ -84,6 +85,7 @@ export async function setStage(options: StageOptions = {}): Promise<Stage> {
       store: { use: 'sqlite', path: join(folder, 'data', 'countersign.db') },
       keys: { use: 'local', secret: { file: join(folder, 'key') } },
       operator: { socket: join(folder, 'operator.sock') },
+      limits: UNLIMITED,
       metrics: 'public',
       issuers: [
         {

@@ -17,6 +17,7 @@ import type { World } from '../../src/model.ts';
 import { type TestIdp, testIdp, testKey } from '../support/idp.ts';
 import { newKey, type TestKey } from '../support/keys.ts';
 import { freePort, RESOURCE } from '../support/rig.ts';
+import { UNLIMITED } from '../support/unlimited.ts';
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 /** Longer than any start on a loaded machine: beyond it something hangs. */
@@ -107,6 +108,7 @@ export async function openHouse(
     store: { use: 'sqlite', path: store },
     keys: { use: 'local', secret: { file: keyFile }, ...(options.maxAgeSeconds !== undefined && { maxAgeSeconds: options.maxAgeSeconds }) },
     operator: { socket },
+    limits: UNLIMITED,
     metrics: 'public',
     issuers: [
       {

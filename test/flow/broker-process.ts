@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { operatorClient } from '../../scripts/operator-client.ts';
+import { UNLIMITED } from '../support/unlimited.ts';
 
 export interface Ran {
   readonly code: number | null;
@@ -81,6 +82,7 @@ export function writeConfig(folder: string, port: number, more: object = {}): st
     store: { use: 'sqlite', path: join(folder, 'data', 'countersign.db') },
     keys: { use: 'local', secret: { file: join(folder, 'key') }, algorithms: ['ES256'] },
     operator: { socket: join(folder, 'operator.sock') },
+    limits: UNLIMITED,
     ...more,
   };
   const file = join(folder, 'broker.yaml');

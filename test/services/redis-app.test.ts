@@ -10,6 +10,7 @@ import { verifyChains } from '../../src/store/chains.ts';
 import { openLedger } from '../../src/store/store-redis-ledger.ts';
 import { createWorld } from '../../src/world.ts';
 import { freePort, type Rig, startRig } from '../support/rig.ts';
+import { UNLIMITED } from '../support/unlimited.ts';
 import { until } from './program.ts';
 import { skipUnless } from './provision.ts';
 import { type Redis, startRedis } from './redis.ts';
@@ -35,6 +36,7 @@ suite('two brokers on one Redis', { skip: await skipUnless('redis') }, () => {
       listen: { port },
       policies: join(rig.folder, 'policies'),
       operator: { socket: join(rig.folder, 'other.sock') },
+      limits: UNLIMITED,
       issuers: [
         {
           use: 'oidc',

@@ -39,7 +39,10 @@ const APP = /^app(-[a-z]+)?\.ts$/;
 const BACK_END = /^[a-z]+\/(store|signer|secret|minter|issuer|policy|bundle|reader)-[a-z0-9-]+\.ts$/;
 /** Vendor packages, by who may import them. Node's built-ins are free but for `process.env`, clocks and randomness. */
 const VENDORS: readonly (readonly [RegExp, readonly string[]])[] = [
-  [/^app(-[a-z]+)?\.ts$|^main\.ts$|^http\//, ['fastify', '@fastify/swagger', 'pino', 'commander', 'yaml', 'zod']],
+  [
+    /^app(-[a-z]+)?\.ts$|^main\.ts$|^http\//,
+    ['fastify', '@fastify/rate-limit', '@fastify/swagger', '@fastify/under-pressure', 'pino', 'commander', 'yaml', 'zod'],
+  ],
   [/^config\.ts$/, ['zod']],
   [/^wire\//, ['jose']],
   [/^verify\/adapter-mcp\.ts$/, ['@modelcontextprotocol/server']],

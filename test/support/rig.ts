@@ -14,6 +14,7 @@ import { fromBody } from '../../src/record/entry.ts';
 import type { Json, JsonObject } from '../../src/wire/json.ts';
 import { createWorld } from '../../src/world.ts';
 import { jwt, newKey, sha256, type TestKey } from './keys.ts';
+import { UNLIMITED } from './unlimited.ts';
 
 export const RESOURCE = 'http://127.0.0.1:9090/mcp';
 export const DETAILS = 'urn:countersign:tool-call:v1';
@@ -116,6 +117,7 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
     store: { use: 'sqlite', path: join(folder, 'data', 'countersign.db') },
     keys: { use: 'local', secret: { file: join(folder, 'key') } },
     operator: { socket: join(folder, 'operator.sock') },
+    limits: UNLIMITED,
     metrics: 'public',
     issuers: [
       {
