@@ -8,13 +8,17 @@ const YOUNG_BYTES = 8 * 1024 * 1024;
 // Cedar's parsers work at start and are not worth the optimizing compiler: half a second of CPU and 30 MB. What decides exchanges is called
 // so often that it gets there all the same, after some ten thousand of them; until then each costs 10 to 20 µs more.
 setFlagsFromString('--wasm-tiering-budget=400000000');
-// The old generation is collected when it has grown by half, not when it has trebled.
-setFlagsFromString('--heap-growing-percent=50');
-// A start is one burst of modules, which no young generation need be grown for. It shrinks when little happens, so it is looked at again.
+// The old generation is collected when it has grown by a third, not when it has trebled.
+setFlagsFromString('--heap-growing-percent=30');
+// A start is one burst of modules, which the young generation need not grow for.
 setFlagsFromString('--semi-space-growth-factor=1');
-new PerformanceObserver(() => {
-  const young = getHeapSpaceStatistics().find((space) => space.space_name === 'new_space');
-  const half = young ? young.space_used_size + young.space_available_size : YOUNG_BYTES;
-  // At most doubled: a hair below is as good as there.
-  setFlagsFromString(`--semi-space-growth-factor=${half < 0.9 * YOUNG_BYTES ? 2 : 1}`);
-}).observe({ entryTypes: ['gc'] });
+
+/** Once the broker listens. What has grown shrinks again when little happens, so each collection looks anew. */
+export function growWithLoad(): void {
+  new PerformanceObserver(() => {
+    const young = getHeapSpaceStatistics().find((space) => space.space_name === 'new_space');
+    const half = young ? young.space_used_size + young.space_available_size : YOUNG_BYTES;
+    // It doubles: a hair below is as good as there.
+    setFlagsFromString(`--semi-space-growth-factor=${half < 0.9 * YOUNG_BYTES ? 2 : 1}`);
+  }).observe({ entryTypes: ['gc'] });
+}

@@ -9,6 +9,7 @@ import { parse as parseYaml } from 'yaml';
 import { type App, checkApp, createApp } from './app.ts';
 import { type Config, configJsonSchema, parseConfig } from './config.ts';
 import { ConfigError } from './errors.ts';
+import { growWithLoad } from './main-memory.ts';
 import { StoreRefused } from './store/store.ts';
 import { createWorld } from './world.ts';
 
@@ -51,6 +52,7 @@ export async function run(config: Config, environment: NodeJS.ProcessEnv): Promi
   const log = pino({ level: config.log, base: null, redact: ['*.token', '*.assertion', '*.proof', '*.authorization', '*.arguments'] });
   const app = await createApp(config, { world: createWorld(), log, environment });
   await app.listen();
+  growWithLoad();
   let stopping = false;
   const stop = (): void => {
     if (stopping) process.exit(EXIT.fault);
