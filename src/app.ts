@@ -31,6 +31,7 @@ import { logReader } from './record/reader-log.ts';
 import { createRecord, type Recorder } from './record/record.ts';
 import { createRedeem, isRedeem } from './redeem.ts';
 import { createSettle } from './settle.ts';
+import { createFeed } from './settle-feed.ts';
 import { createLeases } from './settle-leases.ts';
 import type { Store } from './store/store.ts';
 import { canonical } from './wire/digest.ts';
@@ -162,6 +163,8 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
   const rooms = { issuer: config.issuer, world, store, bundles, record, minters, authenticate, lent };
   const broker = createBroker({ ...rooms, approve: createApprove() });
   const redeem = createRedeem(rooms);
+  const feed = createFeed({ ...rooms, signer });
+  held.push(() => feed.close());
   const settle = createSettle({ issuer: config.issuer, store, bundles, authenticate, record, signer, leases });
 
   function reported(report: Report): void {
@@ -180,6 +183,7 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
   const operate = {
     rings: { tokens: tokens.keys, ...(logins && { backends: logins.keys }) },
     leases: leases.list,
+    verifiers: feed.verifiers,
     revoke: createRevoke({ store, world, record, bundles, leases }),
     backends: createBackends({ ...rooms, leases, environment: edge.environment }),
     explain: async (id: string) => {
@@ -198,6 +202,7 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
     offered: config.backends.map(({ use }) => use),
     kinds: new Set(['aws', 'vault', ...config.backends.map(({ use }) => use)]),
     settle,
+    feed,
     signer,
     ...(logins && { logins: logins.signer }),
     nonce: () => quietly(() => nonce.current(world.now())),
@@ -221,11 +226,13 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
     reload: () => bundles.reload(),
     retire() {
       closing = true;
+      feed.release();
       // RFC 9112 §9.6. Only from now on, so that nobody pays for it before.
       server.server.prependListener('request', (_, response) => response.setHeader('connection', 'close'));
     },
     async close() {
       closing = true;
+      feed.release();
       await closeServer(server);
       await closeServer(local);
       await record.flush().catch(faulted);

@@ -5,7 +5,7 @@ import { settle as settleBudgets } from './decide/budgets.ts';
 import { haltKeys } from './decide/halts.ts';
 import { type Result, refuse } from './errors.ts';
 import type { Signer } from './keys/signer.ts';
-import { REVOKED_GRACE_SECONDS, revokedKey } from './mint/grant.ts';
+import { revokedClaim, revokedKey } from './mint/grant.ts';
 import type { Agent, Bundle, Claim, Draft, Entry, Facts, ToolServer } from './model.ts';
 import { fromBody, termOf } from './record/entry.ts';
 import type { Recorder } from './record/record.ts';
@@ -104,10 +104,7 @@ export function createSettle(rooms: SettleRooms): Settle {
         if (caller.value.kind !== 'agent' || !holders(claims).includes(caller.value.id)) return refuse('grant_refused');
         const { jti, txn, exp } = claims as Claims & { jti: string; txn: string };
         draft.note({ jti, txn, subject: claims.sub, resource: aud as string });
-        const until = exp + REVOKED_GRACE_SECONDS;
-        return commitEnd(draft, 'revoked', txn, [
-          { key: revokedKey(jti), version: 0, value: 1, until, orSame: true, else: 'state_conflict' },
-        ]);
+        return commitEnd(draft, 'revoked', txn, [revokedClaim({ jti, txn, aud: aud as string, exp })]);
       }),
 
     receive: (receipt, from) =>
@@ -180,13 +177,18 @@ export function createSettle(rooms: SettleRooms): Settle {
     if (agents.some((agent) => !agent || agent.suspended || !agent.owned)) return false;
     const keys = [
       revokedKey(String(claims['jti'])),
-      ...haltKeys({ agents: agents as readonly Agent[], subject: claims.sub, server: server.id }),
+      ...haltKeys({ agents: agents as readonly Agent[], subject: claims.sub, server: server.id, tool: toolOf(claims) }),
     ];
     const { found } = await store.look(keys);
     return found.every((hit) => hit === undefined);
   }
 }
 
+/** RFC 9396: a base token has no details. */
+const toolOf = (claims: Claims): string | undefined => {
+  const scope = String(claims['scope']);
+  return claims['authorization_details'] === undefined ? undefined : scope.slice(scope.indexOf(':') + 1);
+};
 /** The client and every actor. */
 function holders(claims: Claims): readonly string[] {
   const ids = [String(claims['client_id'])];

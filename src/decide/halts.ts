@@ -2,6 +2,8 @@ import { type Agent, type Asked, type Claim, nameOf } from '../model.ts';
 
 /** What can be halted, and under which key: everything, an agent, all agents of an owner, whoever is acted for, a server, one of its tools. */
 export const HALTS = ['all', 'agent', 'owner', 'subject', 'server', 'tool'] as const;
+/** Under which every halt is found again. */
+export const HALT_TERM = 'halt';
 export type HaltScope = (typeof HALTS)[number];
 /** `target`: a name; of a tool `<server>/<tool>`; of `all` nothing. */
 export const haltKey = (scope: HaltScope, target: string): string => (scope === 'all' ? 'halt/all' : `halt/${scope}/${target}`);

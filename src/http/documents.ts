@@ -101,6 +101,27 @@ export const receiptDocs = {
   body: text,
   response: { 204: answer('Recorded'), ...refusals(400, 401, 409, 503) },
 };
+/** A POST, though it changes nothing: the assertion that proves the caller is a secret as long as it lives, and addresses are kept in logs. */
+export const revocationsDocs = {
+  summary: 'What no longer stands for my audience: a long poll, answered at once where it is not what I hold',
+  description:
+    'The answer is a JWS by the token keys, `typ` countersign-revocations+jwt, `aud` the caller’s resource: `seq` never decreases; `stands`, ' +
+    'where it is not what `held` names, is all that is to be refused: `all`, `agents` (client ids, also in `act`), `subjects` (base64url of ' +
+    'SHA-256 over the JSON array of audience and `sub`), `tools`, `tokens` (`[jti, txn, until]`). What was undone is not in it any more.',
+  tags: ['tool servers'],
+  consumes: [FORM],
+  body: json(
+    {
+      ...client,
+      after: { ...text, description: 'The highest `seq` I have seen' },
+      held: { ...text, description: 'base64url of SHA-256 over the RFC 8785 text of the `stands` I hold' },
+      wait: { ...text, description: 'Seconds to wait for news, at most 25' },
+      nonce: { ...text, description: 'Stands in the answer' },
+    },
+    ['client_assertion'],
+  ),
+  response: { 200: answer('A JWS', text), ...refusals(400, 401, 429, 503) },
+};
 const get = (
   summary: string,
   tag = 'discovery',

@@ -12,6 +12,7 @@ export function metadata(issuer: string, offered: readonly CredentialKind[]): Re
     jwks_uri: `${issuer}/jwks`,
     introspection_endpoint: `${issuer}/introspect`,
     revocation_endpoint: `${issuer}/revoke`,
+    countersign_revocations_endpoint: `${issuer}/revocations`,
     countersign_receipt_endpoint: `${issuer}/receipts`,
     countersign_details_schema: `${issuer}/rar`,
     response_types_supported: [],

@@ -8,6 +8,7 @@ import { JSON_TYPE } from './documents.ts';
 import { type Metrics, metricsEndpoint } from './health.ts';
 import { operatorRefusal } from './operator-answer.ts';
 import { revokeEndpoints } from './operator-revoke.ts';
+import { verifierEndpoints } from './operator-verifiers.ts';
 import { bare, type ServerParts } from './server.ts';
 
 const STEPS = ['publish', 'activate', 'retire', 'emergency'] as const;
@@ -59,6 +60,7 @@ export function createOperatorServer(
   });
   server.post('/operator/bundle/reload', { config: { body: JSON_TYPE } }, async () => operate.reload(operator));
   revokeEndpoints(server, { revoke: operate.revoke, operator });
+  verifierEndpoints(server, operate);
   metricsEndpoint(server, parts.metrics);
   return server;
 }

@@ -6,12 +6,14 @@ import { type Result, Unavailable } from '../errors.ts';
 import type { Signer } from '../keys/signer.ts';
 import type { Issued } from '../model.ts';
 import type { Settle } from '../settle.ts';
+import type { Feed } from '../settle-feed.ts';
 import { StoreFault } from '../store/store.ts';
 import type { CredentialKind } from '../wire/oauth.ts';
 import { FORM, JSON_TYPE, JWT, openapiDocs } from './documents.ts';
 import { type Health, healthEndpoints, type Metrics, metricsEndpoint } from './health.ts';
 import { type Limits, limit, PRESSURE } from './limits.ts';
 import { metadataEndpoints } from './metadata.ts';
+import { revocationEndpoint } from './revocations.ts';
 import { settlementEndpoints } from './settlement.ts';
 import { tokenEndpoint } from './token.ts';
 import type { Arrived } from './token-request.ts';
@@ -30,6 +32,7 @@ export interface ServerParts {
   /** Those that a back end here makes. */
   readonly offered: readonly CredentialKind[];
   readonly settle: Settle;
+  readonly feed: Feed;
   readonly signer: Signer;
   /** Keys of our logins to back ends, where there are any. */
   readonly logins?: Signer;
@@ -56,6 +59,7 @@ export async function createServer(parts: ServerParts): Promise<FastifyInstance>
 function endpoints(server: FastifyInstance, parts: ServerParts, document: () => Promise<object>): void {
   tokenEndpoint(server, parts);
   settlementEndpoints(server, parts);
+  revocationEndpoint(server, parts);
   metadataEndpoints(server, parts);
   healthEndpoints(server, parts.health);
   if (parts.metrics) metricsEndpoint(server, parts.metrics);

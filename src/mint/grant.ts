@@ -14,6 +14,20 @@ export const REVOKED_GRACE_SECONDS = 60;
 /** `txn_R`, `tok_R`: both names end in the story's root. */
 const rootOf = (txn: string): string => txn.slice(txn.indexOf('_') + 1);
 export const revokedKey = (jti: string): string => `revoked/${jti}`;
+/** Under which all that is revoked is found again, and told to tool servers. */
+export const REVOKED_TERM = 'revoked';
+/** What stands under `revokedKey`. */
+export interface Revoked {
+  readonly txn: string;
+  readonly aud: string;
+  readonly until: EpochSeconds;
+}
+/** The token is inactive from now on. Whoever says it, and however often, it is the same claim. */
+export function revokedClaim({ jti, txn, aud, exp }: { jti: string; txn: string; aud: string; exp: EpochSeconds }): Claim {
+  const until = exp + REVOKED_GRACE_SECONDS;
+  const value = { txn, aud, until } satisfies Revoked;
+  return { key: revokedKey(jti), version: 0, value, until, terms: [REVOKED_TERM], orSame: true, else: 'state_conflict' };
+}
 
 /** What a grant has beside what was asked. `root` names one issuance, and for a token the story of its action too. */
 export interface Made {

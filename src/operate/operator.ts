@@ -1,6 +1,7 @@
 /** What people do to the broker. Console and scripts speak to nothing else. */
 import type { Report } from '../bundle/bundle.ts';
 import type { LeasesStatus } from '../mint/lease-status.ts';
+import type { SeenVerifier } from '../settle-feed.ts';
 import type { Backends } from './backends.ts';
 import type { Keys, RingName } from './keys.ts';
 import type { Revoke } from './revoke.ts';
@@ -16,6 +17,7 @@ export interface Operate {
   readonly rings: Readonly<Partial<Record<RingName, Keys>> & { tokens: Keys }>;
   readonly leases: () => Promise<LeasesStatus>;
   readonly revoke: Revoke;
+  readonly verifiers: () => readonly SeenVerifier[];
   readonly backends: Backends;
   readonly explain: (id: string) => Promise<{ readonly story: readonly Told[]; readonly words: readonly string[] }>;
   readonly reload: (by: Operator) => Promise<Report>;

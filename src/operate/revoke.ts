@@ -1,8 +1,8 @@
 /** The kill switch: what is halted, by whom and why, and what that leaves outstanding. Undo is an act of its own; nothing is taken back from the ledger. */
 import type { Bundles } from '../bundle/bundle.ts';
-import { HALTS, type HaltScope, haltKey } from '../decide/halts.ts';
+import { HALT_TERM, HALTS, type HaltScope, haltKey } from '../decide/halts.ts';
 import { type Result, refuse } from '../errors.ts';
-import { REVOKED_GRACE_SECONDS, revokedKey } from '../mint/grant.ts';
+import { revokedClaim } from '../mint/grant.ts';
 import type { Why } from '../mint/lease.ts';
 import type { Claim, Entry, EpochSeconds, World } from '../model.ts';
 import { fromBody, termOf } from '../record/entry.ts';
@@ -71,7 +71,6 @@ export interface RevokeRooms {
   readonly leases: { endOf(txn: string, why: Why): Promise<readonly Claim[]>; wake(): void };
 }
 
-const TERM = 'halt';
 const PAGE = 500;
 /** No credential of ours lives longer (wire.md §3.2), and the clocks of two brokers may differ. */
 const LIFE_SECONDS = 300 + 60;
@@ -102,7 +101,7 @@ export function createRevoke({ store, world, record, bundles, leases }: RevokeRo
     const { scope, target, reason } = request;
     if (!isKnown(scope, target)) return refuse('not_found', { detail: 'target' });
     const value = { scope, target, by: by.name, at: draft.now, reason };
-    const claim: Claim = { key: haltKey(scope, target), version: 0, value, terms: [TERM], else: 'state_conflict' };
+    const claim: Claim = { key: haltKey(scope, target), version: 0, value, terms: [HALT_TERM], else: 'state_conflict' };
     return record.commit(draft, 'revoked', [claim]);
   }
   /** A misspelt name would halt nobody, and say that it did. People are their issuers' to know. */
@@ -243,7 +242,7 @@ export function createRevoke({ store, world, record, bundles, leases }: RevokeRo
       }),
 
     async list() {
-      const rows = await store.scan({ term: TERM, limit: SHOWN });
+      const rows = await store.scan({ term: HALT_TERM, limit: SHOWN });
       return rows.map(({ value }) => value as unknown as Halt).sort((a, b) => b.at - a.at);
     },
   };
@@ -261,15 +260,8 @@ export function createRevoke({ store, world, record, bundles, leases }: RevokeRo
       ...(resource && { resource }),
       ...(tool && { tool }),
     });
-    const claims = minted.map(
-      ({ jti, exp }): Claim => ({
-        key: revokedKey(jti ?? ''),
-        version: 0,
-        value: 1,
-        until: (exp ?? draft.now) + REVOKED_GRACE_SECONDS,
-        orSame: true,
-        else: 'state_conflict',
-      }),
+    const claims = minted.map((entry) =>
+      revokedClaim({ jti: entry.jti ?? '', txn: entry.txn ?? '', aud: entry.resource ?? '', exp: entry.exp ?? draft.now }),
     );
     return record.commit(draft, 'revoked', claims);
   }

@@ -43,6 +43,8 @@ export interface Expected {
   /** Claims that must be present as non-empty strings, beside `iss`, `sub`, `iat`, `exp`. */
   readonly required?: readonly string[];
   readonly skewSeconds?: number;
+  /** A longer text than any token's is not even read. */
+  readonly maxLength?: number;
   /** Signatures that need no second look. */
   readonly remembered?: Remembered;
 }
@@ -84,12 +86,16 @@ function readHeader(text: string): JsonObject | undefined {
 }
 
 /** Form and header alone. One string per token: unpadded base64url that re-encodes to itself, so no second spelling passes. */
-export function readJws(token: string, options: { readonly typ: Expected['typ']; readonly jwk?: true }): Result<Jws, TokenFlaw> {
-  if (typeof token !== 'string' || token.length > MAX_TOKEN_LENGTH || !FORM.test(token)) return no('token_form');
+export function readJws(
+  token: string,
+  options: { readonly typ: Expected['typ']; readonly jwk?: true; readonly maxLength?: number | undefined },
+): Result<Jws, TokenFlaw> {
+  const { maxLength = MAX_TOKEN_LENGTH } = options;
+  if (typeof token !== 'string' || token.length > maxLength || !FORM.test(token)) return no('token_form');
   const first = token.indexOf('.');
   const second = token.indexOf('.', first + 1);
   const header = readHeader(token.slice(0, first));
-  const payload = peeked?.token === token ? peeked.payload : payloadOf(token.slice(first + 1, second));
+  const payload = peeked?.token === token ? peeked.payload : payloadOf(token.slice(first + 1, second), maxLength);
   peeked = undefined;
   const signature = segment(token.slice(second + 1));
   if (!header || !payload || !signature) return no('token_form');
@@ -129,7 +135,7 @@ export async function checkToken(
   expected: Expected,
   waiting?: Waiting,
 ): Promise<Result<Claims, TokenFlaw>> {
-  const read = readJws(token, { typ: expected.typ });
+  const read = readJws(token, { typ: expected.typ, maxLength: expected.maxLength });
   if (!read.ok) return read;
   const { header, payload, signed, signature } = read.value;
   if (!expected.algs.includes(header.alg)) return no('token_alg');
@@ -177,9 +183,9 @@ export function peek(token: string): JsonObject | undefined {
 }
 /** Whoever peeks reads the token next: its payload is parsed once. */
 let peeked: { readonly token: string; readonly payload: JsonObject | undefined } | undefined;
-function payloadOf(text: string): JsonObject | undefined {
+function payloadOf(text: string, maxLength?: number): JsonObject | undefined {
   const bytes = segment(text);
-  return bytes && object(bytes);
+  return bytes && object(bytes, maxLength);
 }
 
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
@@ -191,10 +197,10 @@ function segment(text: string): Buffer | undefined {
   if ((ALPHABET.indexOf(text.charAt(text.length - 1)) & spare) !== 0) return undefined;
   return Buffer.from(text, 'base64url');
 }
-function object(bytes: Buffer): JsonObject | undefined {
+function object(bytes: Buffer, maxLength = MAX_TOKEN_LENGTH): JsonObject | undefined {
   const text = bytes.toString('utf8');
   if (text.charCodeAt(0) === 0xfeff || (text.includes('\ufffd') && !Buffer.from(text).equals(bytes))) return undefined;
-  const parsed = parseJson(text, MAX_TOKEN_LENGTH);
+  const parsed = parseJson(text, maxLength);
   return parsed.ok && isObject(parsed.value) ? parsed.value : undefined;
 }
 function typ(value: Json | undefined): string | undefined {
