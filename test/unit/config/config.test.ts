@@ -27,6 +27,12 @@ test('an STS is asked by logins, or by keys that stand elsewhere', () => {
   for (const more of [{}, { via: 'assume-role', keys: 'default-chain' }, { via: 'assume-role', keys }])
     assert.deepEqual(problems({ ...good, backends: [{ ...sts, ...more }] }), []);
 });
+const vault = { use: 'vault', address: 'https://vault.example' } as const;
+test('a Vault is told by its address; the rest can stay as it is', () => {
+  const more = { address: 'https://vault.example/behind', namespace: 'team-a/shop', ca: '/etc/vault.pem', sweep: { role: 'sweeper' } };
+  for (const backEnd of [vault, { ...vault, ...more }, { ...vault, address: 'http://127.0.0.1:8200' }])
+    assert.deepEqual(problems({ ...good, backends: [backEnd] }), []);
+});
 test('every problem at once, each with its path, none with its value', () => {
   const found = problems({
     ...good,
@@ -70,6 +76,15 @@ const HOSTILE: readonly (readonly [string, object, string])[] = [
     'backends.0.algorithm',
   ],
   ['an STS elsewhere without TLS', { backends: [{ ...sts, endpoint: 'http://sts.example' }] }, 'backends.0.endpoint'],
+  ['a Vault elsewhere without TLS', { backends: [{ ...vault, address: 'http://vault.example' }] }, 'backends.0.address'],
+  ['a Vault with a token in its address', { backends: [{ ...vault, address: 'https://hvs.x@vault.example' }] }, 'backends.0.address'],
+  ['a token for Vault', { backends: [{ ...vault, token: 'hunter2' }] }, 'backends.0.token'],
+  ['a way round its certificate', { backends: [{ ...vault, skipVerify: true }] }, 'backends.0.skipVerify'],
+  ['a mount that is a path', { backends: [{ ...vault, mount: '../sys' }] }, 'backends.0.mount'],
+  ['a namespace that climbs', { backends: [{ ...vault, namespace: 'a/../b' }] }, 'backends.0.namespace'],
+  ['a sweep without a role', { backends: [{ ...vault, sweep: {} }] }, 'backends.0.sweep.role'],
+  ['a sweep of a path', { backends: [{ ...vault, sweep: { role: 'a/b' } }] }, 'backends.0.sweep.role'],
+  ['a call that may take for ever', { backends: [{ ...vault, timeoutMs: 1e9 }] }, 'backends.0.timeoutMs'],
   ['one kind twice', { backends: [sts, { ...sts, region: 'eu-west-2' }] }, 'backends.1.use'],
   ['one issuer id twice', { issuers: [good.issuers[0], { ...good.issuers[0], issuer: 'https://b.example' }] }, 'issuers.1.id'],
   ['one issuer twice', { issuers: [good.issuers[0], { ...good.issuers[0], id: 'others' }] }, 'issuers.1.issuer'],

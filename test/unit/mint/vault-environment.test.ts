@@ -5,6 +5,10 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, suite, test } from 'node:test';
+import { openMinters } from '../../../src/app-backends.ts';
+import { ConfigSchema } from '../../../src/config.ts';
+import { ConfigError } from '../../../src/errors.ts';
+import { testWorld } from '../../support/test-world.ts';
 import { fakeVault } from './vault-fake.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'countersign-vault-tls-'));
@@ -111,4 +115,13 @@ suite('a certificate that nobody vouches for', { skip: pair ? false : 'openssl i
     assert.equal((await calls({ address: byName, ca: pair.cert }, { NODE_TLS_REJECT_UNAUTHORIZED: '0' })).said, 'vault_network');
     assert.deepEqual(vault.asked, []);
   });
+});
+
+test('an authority that cannot be read is no start, and its path is not repeated', async () => {
+  const parts = { signer: {}, login: async () => '', world: testWorld(), environment: {}, bundle: () => ({}) };
+  const backends = ConfigSchema.shape.backends.parse([{ use: 'vault', address: 'https://vault.example', ca: join(folder, 'canary.pem') }]);
+  await assert.rejects(
+    async () => openMinters({ backends }, parts as unknown as Parameters<typeof openMinters>[1]),
+    (fault: unknown) => fault instanceof ConfigError && !fault.message.includes('canary'),
+  );
 });
