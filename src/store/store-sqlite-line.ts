@@ -18,6 +18,8 @@ export interface Line {
   send(flight: Flight, arrive: (landed: Landed) => void): void;
   /** Names of keys moved. */
   onNews(tell: (news: News) => void): void;
+  /** The terms of the entries up to this one are indexed. */
+  onIndexed(tell: (upTo: number) => void): void;
   /** The file was found untrustworthy between flights. */
   onPoisoned(tell: () => void): void;
   /** The writer is gone, and what was flying with it. */
@@ -29,17 +31,22 @@ export interface Line {
 export function memoryLine(options: WriterOptions): Line {
   const { db, writer, opened, known } = openWriter(options);
   let hear: ((news: News) => void) | undefined;
+  let index: ((upTo: number) => void) | undefined;
   return {
     opened,
     known,
     db,
     send(flight, arrive) {
       arrive(writer.write(flight));
-      const { news } = writer.tidy(flight.heard);
+      const { news, indexed } = writer.tidy(flight.heard);
       if (news) hear?.(news);
+      if (indexed !== undefined) index?.(indexed);
     },
     onNews(tell) {
       hear = tell;
+    },
+    onIndexed(tell) {
+      index = tell;
     },
     onPoisoned() {},
     onDeath() {},
@@ -57,6 +64,7 @@ export function threadLine(options: WriterOptions): Promise<Line> {
   const say = (message: ToWorker): void => worker.postMessage(message);
   let arrive: ((landed: Landed) => void) | undefined;
   let hear: ((news: News) => void) | undefined;
+  let index: ((upTo: number) => void) | undefined;
   let poison: (() => void) | undefined;
   let die: ((fault: unknown) => void) | undefined;
   let gone: (() => void) | undefined;
@@ -76,6 +84,7 @@ export function threadLine(options: WriterOptions): Promise<Line> {
         worker.unref();
         landing?.(message.landed);
       } else if ('news' in message) hear?.(message.news);
+      else if ('indexed' in message) index?.(message.indexed);
       else if ('opened' in message) {
         // An open store does not keep the process alive; what is not yet answered does.
         worker.unref();
@@ -99,6 +108,9 @@ export function threadLine(options: WriterOptions): Promise<Line> {
       },
       onNews(tell) {
         hear = tell;
+      },
+      onIndexed(tell) {
+        index = tell;
       },
       onPoisoned(tell) {
         poison = tell;

@@ -4,7 +4,7 @@ import type { Found, Page, Stored, SumQuery } from './store.ts';
 import { kindOf, type Passing } from './store-sqlite-log.ts';
 import { ENTRY } from './store-sqlite-pack.ts';
 import { endsParameters, HAS_SPAN, TOTAL, TOTAL_OF_MEMBERS } from './store-sqlite-sums.ts';
-import { refOf } from './store-sqlite-writer.ts';
+import { loadNewTerms, type NewTerms, refOf } from './store-sqlite-terms.ts';
 
 export interface Reader extends Scanner {
   key(key: string, at: number): Found | undefined;
@@ -16,14 +16,22 @@ export interface Scanner {
   scan(page: Page, at: number): readonly Stored[];
 }
 
-/** Reads what is committed. `passing` knows the keys of the logs; `kinds` are those that the table has. */
-export function createReader(db: DatabaseSync, passing: Passing, kinds: ReadonlySet<string>): Reader {
+/** What is committed and not, or not only, in the tables that a reader searches. */
+export interface InMemory {
+  /** The keys of the logs. */
+  readonly passing: Passing;
+  /** Those that the table of keys has. */
+  readonly kinds: ReadonlySet<string>;
+  readonly terms: NewTerms;
+}
+/** Reads what is committed. */
+export function createReader(db: DatabaseSync, { passing, kinds, terms }: InMemory): Reader {
   const read = db.prepare('SELECT version, value, until FROM key WHERE key = ?');
   const total = db.prepare(TOTAL);
   const hasSpan = db.prepare(HAS_SPAN);
   const totalOfMembers = db.prepare(TOTAL_OF_MEMBERS);
   return {
-    ...createScanner(db),
+    ...createScanner(db, terms),
 
     key(key, at) {
       const held = passing.value(key, at);
@@ -43,13 +51,14 @@ export function createReader(db: DatabaseSync, passing: Passing, kinds: Readonly
 }
 
 /** Entries, and keys that have terms: all that is found without a name. */
-export function createScanner(db: DatabaseSync): Scanner {
+export function createScanner(db: DatabaseSync, newest = loadNewTerms(db)): Scanner {
   const clock = db.prepare('SELECT unixepoch() AS now');
   const ledger = {
     up: db.prepare('SELECT seq, hash, body FROM entry WHERE seq > ? ORDER BY seq LIMIT ?'),
     down: db.prepare('SELECT seq, hash, body FROM entry WHERE seq < ? ORDER BY seq DESC LIMIT ?'),
+    one: db.prepare('SELECT hash, body FROM entry WHERE seq = ?'),
   };
-  // A term may outlive its entry (set aside by a repair) or its key (ended, not yet pruned): those rows find neither and drop out.
+  // What a term has outlived drops out.
   const byTerm = (compare: string, order: string): string => `
     SELECT t.ref, k.version, k.value, e.hash, e.body FROM term t
       LEFT JOIN key k ON k.key = t.ref AND (k.until IS NULL OR k.until >= ?1)
@@ -68,13 +77,29 @@ export function createScanner(db: DatabaseSync): Scanner {
         return rows.map((row) => stored(refOf(Number(row['seq'])), row['body'], row['hash']));
       }
       const rows = terms[way].all(at, term, after ?? (newestFirst ? '\u{10ffff}' : ''), limit);
-      return rows.map((row) =>
+      const found = rows.map((row) =>
         row['body'] === null
           ? { key: String(row['ref']), version: Number(row['version']), value: JSON.parse(String(row['value'])) as Json }
           : stored(String(row['ref']), row['body'], row['hash']),
       );
+      return withNewest(found, { term, limit, ...(after !== undefined && { after }), ...(newestFirst && { newestFirst }) });
     },
   };
+
+  /** A page with those of its entries that were not indexed when it was read, or only just. */
+  function withNewest(found: readonly Stored[], { term, after, limit, newestFirst }: Page): readonly Stored[] {
+    const seqs = newest.seqs(term);
+    if (seqs.length === 0) return found;
+    const all = new Map(found.map((one) => [one.key, one]));
+    for (const seq of seqs) {
+      const key = refOf(seq);
+      const row = after === undefined || (newestFirst ? key < after : key > after) ? ledger.one.get(seq) : undefined;
+      if (row) all.set(key, stored(key, row['body'], row['hash']));
+    }
+    // As the index sorts: by bytes.
+    const order = newestFirst ? -1 : 1;
+    return [...all.values()].sort((a, b) => order * Buffer.compare(Buffer.from(a.key), Buffer.from(b.key))).slice(0, limit);
+  }
 }
 
 const stored = (key: string, body: unknown, hash: unknown): Stored => ({

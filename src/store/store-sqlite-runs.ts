@@ -57,7 +57,7 @@ export const wordsOf = (bytes: unknown): Uint32Array =>
   bytes instanceof Uint8Array ? new Uint32Array(bytes.slice().buffer) : new Uint32Array(0);
 export const bytesOf = (words: Uint32Array): Uint8Array => new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
 
-/** What a writer's move changes for everybody who looks for names. In order, and each in its place among the transactions. */
+/** What a writer's move of names changes for everybody who looks for them. In order, and each in its place among the transactions. */
 export type News =
   /** What is held now is leaving. */
   | { readonly is: 'full' }

@@ -43,7 +43,7 @@ export function openTail(db: DatabaseSync, at: number): Opened {
   db.exec('BEGIN IMMEDIATE');
   db.prepare('INSERT INTO torn SELECT seq, hash, body FROM entry WHERE seq >= ?').run(first);
   db.prepare('DELETE FROM entry WHERE seq >= ?').run(first);
-  db.prepare('INSERT INTO entry VALUES (?, ?, ?)').run(repair.seq, repair.hash, body);
+  db.prepare('INSERT INTO entry VALUES (?, ?, ?, NULL)').run(repair.seq, repair.hash, body);
   db.exec('COMMIT');
   return { head: repair, repaired: { firstBad: first, lost: rows.length, reason: why }, broken: undefined };
 }

@@ -30,6 +30,7 @@ export type FromWorker =
   | { readonly refused: Pick<StoreRefused, 'code' | 'message' | 'remedy'>; readonly cause: string }
   | { readonly landed: Landed }
   | { readonly news: News }
+  | { readonly indexed: number }
   | { readonly poisoned: true }
   | { readonly closed: true };
 
@@ -68,8 +69,9 @@ if (!isMainThread && port && (workerData as { store?: WriterOptions } | null)?.s
         return;
       }
       tell({ landed: writer.write(message) });
-      const { ok, news } = writer.tidy(message.heard);
+      const { ok, news, indexed } = writer.tidy(message.heard);
       if (news) tell({ news });
+      if (indexed !== undefined) tell({ indexed });
       if (!ok) tell({ poisoned: true });
     });
   } catch (fault) {

@@ -4,9 +4,10 @@ import { Keys } from './store-sqlite-keys.ts';
 import { type AddedKeys, loadLog, Passing, saltOf } from './store-sqlite-log.ts';
 import { loadRuns, Moves } from './store-sqlite-moves.ts';
 import { SQLITE, sqliteCode, watchPlace } from './store-sqlite-open.ts';
-import { ENTRY, type Flight, HOLDS, LATE, type Landed, type Outcome, type Packed } from './store-sqlite-pack.ts';
+import { type Flight, HOLDS, LATE, type Landed, type Outcome, type Packed } from './store-sqlite-pack.ts';
 import type { News } from './store-sqlite-runs.ts';
 import { Sums } from './store-sqlite-sums.ts';
+import { Indexing } from './store-sqlite-terms.ts';
 
 /** What has ended stays this long, so that a clock that steps back finds it. Seconds. */
 export const GRACE = 60;
@@ -27,9 +28,10 @@ export interface Tidied {
   /** False: the file can no longer be trusted. */
   readonly ok: boolean;
   readonly news: News | undefined;
+  /** The terms of the entries up to this one are indexed now. */
+  readonly indexed: number | undefined;
 }
 
-export const refOf = (seq: number): string => ENTRY + String(seq).padStart(16, '0');
 /** The short-lived keys that the file has. Without `at` (epoch seconds) the ended ones too. */
 export function passingIn(db: DatabaseSync, at = 0): Passing {
   const before = Math.max(0, at - GRACE);
@@ -47,13 +49,14 @@ export function createWriter(options: {
   const keys = new Keys(db, options.passing);
   const moves = new Moves(db, keys.later);
   const sums = new Sums(db);
-  const append = db.prepare('INSERT INTO entry VALUES (?, ?, ?)');
-  const index = db.prepare('INSERT OR IGNORE INTO term VALUES (?, ?)');
+  const indexing = new Indexing(db);
+  const append = db.prepare('INSERT INTO entry VALUES (?, ?, ?, ?)');
   const logged = db.prepare('PRAGMA wal_checkpoint(NOOP)');
   let head = options.head;
   let poisoned = false;
   let at = 0;
   let added = 0;
+  let appended: (readonly string[])[] = [];
   let transactions = 0;
 
   function decide(batch: Packed, now: () => number): Outcome {
@@ -69,8 +72,8 @@ export function createWriter(options: {
     sums.write();
     for (const entry of batch.entries) {
       head = { seq: head.seq + 1, hash: link(head.hash, entry.body) };
-      append.run(head.seq, head.hash, entry.body);
-      for (const term of entry.terms) index.run(term, refOf(head.seq));
+      append.run(head.seq, head.hash, entry.body, entry.terms.length > 0 ? JSON.stringify(entry.terms) : null);
+      appended.push(entry.terms);
     }
     added += batch.claims.length;
     return HOLDS;
@@ -116,6 +119,7 @@ export function createWriter(options: {
       let addedKeys: AddedKeys;
       keys.beginTransaction(flight.watched);
       added = 0;
+      appended = [];
       try {
         db.exec('BEGIN IMMEDIATE');
         outcomes = flight.batches.map((batch) => decide(batch, now));
@@ -133,6 +137,7 @@ export function createWriter(options: {
         return abandon(fault, before);
       }
       keys.landed(addedKeys, at - GRACE);
+      for (const [i, terms] of appended.entries()) indexing.added.add(before.seq + 1 + i, terms);
       const gone = lost();
       if (gone === undefined) return { ok: true, outcomes, keys: addedKeys, changed: keys.changed, head };
       poisoned = true;
@@ -142,16 +147,18 @@ export function createWriter(options: {
 
     tidy(heard) {
       let news: News | undefined;
-      if (poisoned) return { ok: false, news };
+      let indexed: number | undefined;
+      if (poisoned) return { ok: false, news, indexed };
       try {
         // Asked of SQLite: the log begins anew within its file, whose size tells nothing more then.
         const { log, checkpointed } = logged.get() ?? {};
         if (Number(log) >= LOG_PAGES && Number(checkpointed) < Number(log)) db.exec('PRAGMA wal_checkpoint(PASSIVE)');
         news = moves.step(heard);
+        indexed = indexing.step();
       } catch (fault) {
         if (sqliteCode(fault) !== SQLITE.BUSY && sqliteCode(fault) !== SQLITE.FULL) poisoned = true;
       }
-      return { ok: !poisoned, news };
+      return { ok: !poisoned, news, indexed };
     },
 
     close() {

@@ -12,6 +12,7 @@ import { checkPlace, lock, openForReading, refusalOf } from './store-sqlite-open
 import { HOLDS, LATE, type Landed, type Packed, pack } from './store-sqlite-pack.ts';
 import { createReader } from './store-sqlite-reader.ts';
 import type { Repaired } from './store-sqlite-tail.ts';
+import { loadNewTerms } from './store-sqlite-terms.ts';
 import { GRACE } from './store-sqlite-writer.ts';
 
 /** One transaction takes at most so many batches, and fewer entries than a torn tail may have. */
@@ -72,7 +73,8 @@ function open(line: Line, options: { readonly path: string; readonly now?: () =>
   const soon = new LogView(db, 'soon', known.soon);
   const later = new LogView(db, 'later', known.later);
   const kinds = new Set(known.kinds);
-  const reader = createReader(db, new Passing(known.salt, soon, later), kinds);
+  const terms = loadNewTerms(db);
+  const reader = createReader(db, { passing: new Passing(known.salt, soon, later), kinds, terms });
   const followers = createFollowers();
   const { now: clock = () => Date.now() / 1000 } = options;
   const now = (): number => Math.floor(clock());
@@ -126,6 +128,10 @@ function open(line: Line, options: { readonly path: string; readonly now?: () =>
       for (const w of arrived) w.reject(new StoreFault(landed.what, landed.cause));
       return;
     }
+    let { seq } = head;
+    for (const [i, { packed }] of arrived.entries()) {
+      if (landed.outcomes[i] === HOLDS) for (const entry of packed.entries) terms.add(++seq, entry.terms);
+    }
     head = landed.head;
     if (landed.keys.soon) soon.add(landed.keys.soon, now() - GRACE);
     if (landed.keys.later) later.add(landed.keys.later, 0);
@@ -140,6 +146,7 @@ function open(line: Line, options: { readonly path: string; readonly now?: () =>
     followers.tell(landed.changed);
   }
   line.onNews((news) => later.names.hear(news));
+  line.onIndexed((upTo) => terms.drop(upTo));
   line.onPoisoned(() => {
     poisoned = true;
   });

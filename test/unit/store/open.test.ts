@@ -178,7 +178,7 @@ describe('a torn tail', () => {
     const path = await filled(1);
     const db = new DatabaseSync(path);
     let hash = String(db.prepare('SELECT hash FROM entry').get()?.['hash'] ?? GENESIS);
-    const insert = db.prepare('INSERT INTO entry VALUES (?, ?, ?)');
+    const insert = db.prepare('INSERT INTO entry VALUES (?, ?, ?, NULL)');
     db.exec('BEGIN');
     for (let seq = 2; seq <= 25_000; seq++) {
       hash = link(hash, '{}');
