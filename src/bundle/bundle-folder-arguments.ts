@@ -5,8 +5,8 @@ import type { ArgumentRules } from './formats.ts';
 
 // `ownProperties`: else `required: ["toString"]` is satisfied by every object. No coercion anywhere: the tool would run another value.
 const shared = { allowUnionTypes: true, strictRequired: false, validateFormats: false, ownProperties: true, logger: false } as const;
-/** Says what is wrong with a schema as it is written. */
-const strict = new Ajv2020({ ...shared, strict: true, useDefaults: true });
+/** Says what is wrong with a schema as it is written. What it compiles, the meta-schema first, runs once: it need not run well. */
+const strict = new Ajv2020({ ...shared, strict: true, useDefaults: true, code: { optimize: false } });
 // What `strict` has found to be a schema is one when closed: these two need not compile the meta-schema again, and ask it.
 const trusting = { ...shared, strict: false, meta: false, validateSchema: false } as const;
 /** Judges arguments. Not strict: closing a schema adds keywords beside types that it does not state. */
