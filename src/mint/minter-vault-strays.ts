@@ -32,9 +32,12 @@ export function vaultStrays(options: StraysOptions): NonNullable<Minter['strays'
     const { token } = await said(vault.login(role, await sign({ audience, subject: 'sweep', id, now: now() }), waiting));
     try {
       const found: string[] = [];
-      for (const path of paths) {
+      let untold = 0;
+      for (const [path, canTell] of paths) {
         const ids = await said(vault.list(`sys/leases/lookup/${path}`, token, waiting));
-        for (const name of ids) if (!name.endsWith('/') && !named.has(`${path}/${name}`)) found.push(`${path}/${name}`);
+        const unnamed = ids.filter((id) => !id.endsWith('/') && !named.has(`${path}/${id}`));
+        if (canTell) found.push(...unnamed.map((id) => `${path}/${id}`));
+        else untold += unnamed.length;
       }
       let ended = 0;
       let spared = 0;
@@ -43,7 +46,7 @@ export function vaultStrays(options: StraysOptions): NonNullable<Minter['strays'
         if (outcome === 'ended') ended++;
         else if (outcome === 'spared') spared++;
       }
-      return { ended, left: found.length - ended - spared };
+      return { ended, left: untold + found.length - ended - spared };
     } finally {
       await vault.revoke(token, waiting).catch(() => undefined); // it ends by itself
     }
@@ -76,13 +79,14 @@ export function vaultStrays(options: StraysOptions): NonNullable<Minter['strays'
 }
 
 /**
- * Certificates and values have no lease: nothing would be listed. What is wrapped has one whose name nobody sees before it is unwrapped: where
- * a path is read that way, the leases of those who live cannot be told from strays, and all are left to their end.
+ * The paths that lease, and whether a stray can be told there. Certificates and values have no lease: nothing would be listed. What is wrapped
+ * has one whose name nobody sees before it is unwrapped: those who live look like strays, and all are left to their end.
  */
-function leased(all: readonly VaultSettings[]): ReadonlySet<string> {
-  const found = all.filter(({ form }) => form === 'database' || form === 'read');
-  const wrapped = new Set(found.filter((one) => 'wrap' in one && one.wrap).map(({ path }) => path));
-  return new Set(found.map(({ path }) => path).filter((path) => !wrapped.has(path)));
+function leased(all: readonly VaultSettings[]): ReadonlyMap<string, boolean> {
+  const found = new Map<string, boolean>();
+  for (const one of all)
+    if (one.form === 'database' || one.form === 'read') found.set(one.path, !one.wrap && found.get(one.path) !== false);
+  return found;
 }
 /** The operator configured a sweep that Vault does not let us do. */
 async function said<T>(work: Promise<T>): Promise<T> {

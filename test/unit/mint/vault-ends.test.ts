@@ -80,13 +80,22 @@ suite('what no lease names', () => {
     assert.deepEqual({ role: login?.body['role'], sub, txn }, { role: 'sweeper', sub: 'sweep', txn: undefined });
     assert.equal(on.vault.steps().filter((step) => step === `GET sys/leases/lookup/${PATH}?list=1`).length, 1, 'a path is listed once');
   });
-  test('is not asked for where nothing leases, or leases without a name that we could know', async () => {
-    const kv = registered({ form: 'kv', role: 'r', path: 'secret/data/x' });
-    await using on = await stage({ ...sweeping, registered: () => [kv, registered(), registered({ ...DATABASE, wrap: true })] });
-    on.vault.leases.set(`${PATH}/of-one-that-lives`, on.world.now() - 60);
+  test('is not asked for where nothing leases', async () => {
+    await using on = await stage({ ...sweeping, registered: () => [registered({ form: 'kv', role: 'r', path: 'secret/data/x' })] });
     assert.deepEqual(await on.minter.strays?.(new Set(), on.world.now(), waiting()), { ended: 0, left: 0 });
     assert.deepEqual(on.vault.asked, []);
   });
+  for (const order of [
+    [registered(), registered({ ...DATABASE, wrap: true })],
+    [registered({ ...DATABASE, wrap: true }), registered()],
+  ]) {
+    test('is left where it cannot be told from what lives: wrapped leases have no name', async () => {
+      await using on = await stage({ ...sweeping, registered: () => order });
+      on.vault.leases.set(`${PATH}/of-one-that-lives`, on.world.now() - 60);
+      assert.deepEqual(await on.minter.strays?.(new Set(), on.world.now(), waiting()), { ended: 0, left: 1 });
+      assert.equal(on.vault.leases.size, 1);
+    });
+  }
   test('is ended 200 at a time', async () => {
     await using on = await stage(sweeping);
     for (let i = 0; i < 450; i++) on.vault.leases.set(`${PATH}/${i}`, on.world.now() - 600);
