@@ -44,7 +44,8 @@ export interface Clients {
 }
 type Where = Pick<House, 'issuer' | 'agents' | 'server' | 'proofKeys' | 'people' | 'peopleKey'>;
 
-export function createClients(house: Where): Clients {
+/** `door`: the address of one of several brokers; else the issuer's own. */
+export function createClients(house: Where, door: string = house.issuer): Clients {
   const { issuer } = house;
   const given = new Set<string>();
   let nonce: string | undefined;
@@ -64,7 +65,7 @@ export function createClients(house: Where): Clients {
 
   async function post(path: string, body: string, headers: Record<string, string>): Promise<Reply> {
     try {
-      const answer = await fetch(`${issuer}${path}`, { method: 'POST', body, headers });
+      const answer = await fetch(`${door}${path}`, { method: 'POST', body, headers });
       nonce = answer.headers.get('dpop-nonce') ?? nonce;
       const body_ = JSON.parse((await answer.text()) || '{}') as Record<string, unknown>;
       const retryAfter = answer.headers.get('retry-after');
