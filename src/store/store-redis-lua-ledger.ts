@@ -2,7 +2,8 @@
  * The ledger inside Redis, and what the store does beside answering. Redis knows no SHA-256: a commit appends its entries as they are, under
  * the name of its broker's chain, and `seal` adds their hashes behind it, strictly in the order of the chain. Keys:
  *   log       stream: id `<seq>-0`; chain, body, the terms' hashes
- *   chain:<c> hash: `first` its first entry, `seq` and `hash` of its last sealed one, `noted` what another chain has noted of it, `closed`
+ *   chain:<c> hash: `first` its first entry, `seq` and `hash` of its last sealed one, `noted` what another chain has noted of it,
+ *             `note` its own last such entry and `real` the one before that was not, `closed`
  *   tail:<c>  list: `<seq> <time>` of the entries not yet sealed
  *   h:<c>     stream: id `<seq>-0`; the entry's hash
  *   chains    sorted set: every chain, by its first entry
@@ -103,28 +104,34 @@ local function close(keys, argv)
   if redis.call('EXISTS', keys[2]) == 1 then redis.call('HSET', keys[2], 'closed', 1) end
   return { 'ok' }
 end
--- keys: meta, chains. argv: id, known, now, from the how manieth. Rows of eight: chain, first, seq, hash, noted, closed, how many and since
--- when entries wait for their seal.
+-- keys: meta, chains. argv: id, known, now, from the how manieth. Rows of six: chain, last sealed seq and hash, whether another chain should note
+-- that, how many entries wait for their seal and since when.
 local function heads(keys, argv)
   local _, _, why = standing(keys[1], argv[1], argv[2], argv[3])
   if why then return { why } end
   local tag, from, rows = string.sub(keys[1], 1, -5), tonumber(argv[4]), { 'ok' }
   for _, chain in ipairs(redis.call('ZRANGE', keys[2], from, from + 499)) do
-    local c = redis.call('HMGET', tag .. 'chain:' .. chain, 'first', 'seq', 'hash', 'noted', 'closed')
+    local c = redis.call('HMGET', tag .. 'chain:' .. chain, 'seq', 'hash', 'noted', 'note', 'real')
     local waits = redis.call('LINDEX', tag .. 'tail:' .. chain, 0)
     local since = waits and tonumber(string.match(waits, ' (%d+)')) or 0
     local count = redis.call('LLEN', tag .. 'tail:' .. chain)
-    for _, value in ipairs({ chain, tonumber(c[1] or 0), tonumber(c[2] or 0), c[3] or '', tonumber(c[4] or 0), c[5] or '', count, since }) do
+    local seq, known = tonumber(c[1] or 0), tonumber(c[3] or 0)
+    local fresh = (c[4] == c[1] and tonumber(c[5] or 0) or seq) > known
+    for _, value in ipairs({ chain, seq, c[2] or '', fresh and 1 or 0, count, since }) do
       rows[#rows + 1] = value
     end
   end
   return rows
 end
--- keys: meta, then chains. argv: id, known, now, then for each the seq that was noted of it.
+-- keys: meta, our chain, its hashes, then other chains. argv: id, known, now, the seq of our entry, then for each the seq that it noted.
 local function noted(keys, argv)
   local _, _, why = standing(keys[1], argv[1], argv[2], argv[3])
   if why then return { why } end
-  for i = 2, #keys do redis.call('HSET', keys[i], 'noted', argv[2 + i]) end
+  for i = 4, #keys do redis.call('HSET', keys[i], 'noted', argv[1 + i]) end
+  -- What is nothing but a note is not worth another: else two idle brokers would note each other's notes for ever.
+  local before = redis.call('XREVRANGE', keys[3], argv[4] .. '-0', '-', 'COUNT', 2)[2]
+  local seq, c = before and string.match(before[1], '^%d+') or '0', redis.call('HMGET', keys[2], 'note', 'real')
+  redis.call('HSET', keys[2], 'note', argv[4], 'real', seq == c[1] and c[2] or seq)
   return { 'ok' }
 end
 

@@ -78,17 +78,15 @@ local function writeKey(tag, ended, key, held, now)
   else redis.call('SET', key, packed) end
 end
 
--- keys: meta, log, changes, chains, ends, chain, tail; then those of the claims and entries, in order.
--- argv: id, known, now, at, notAfter, chain, claims, entries; then theirs, in order.
-local function commit(keys, argv)
-  local meta, now, why = standing(keys[1], argv[1], argv[2], argv[3])
-  if why then return { why } end
-  local tag = string.sub(keys[1], 1, -5)
-  local at, claims, entries = tonumber(argv[4]), tonumber(argv[7]), tonumber(argv[8])
-  if now > tonumber(argv[5]) then return { 'late' } end
-  if argv[3] == '' and at > now + ${AHEAD} then return { 'ahead' } end
+-- One batch: its keys from k on are chain, tail and those of its claims and entries, in order; its words from a on are at, notAfter, chain,
+-- how many claims, how many entries, then theirs, in order.
+local function decide(meta, now, given, keys, argv, k, a)
+  local tag, chainKey, tailKey = meta.tag, keys[k], keys[k + 1]
+  local at, chain, claims, entries = tonumber(argv[a]), argv[a + 2], tonumber(argv[a + 3]), tonumber(argv[a + 4])
+  if now > tonumber(argv[a + 1]) then return { 'late' } end
+  if not given and at > now + ${AHEAD} then return { 'ahead' } end
   local judged = math.min(at, now)
-  local k, a = 8, 9
+  k, a = k + 2, a + 5
   local held, order, sums, sumOrder = {}, {}, {}, {}
   for i = 0, claims - 1 do
     local holds
@@ -123,62 +121,91 @@ local function commit(keys, argv)
     end
     if not holds then return { 'no', i } end
   end
-  if entries > 0 and redis.call('HGET', keys[6], 'closed') then return { 'closed' } end
+  local begun
+  if entries > 0 then
+    local state = redis.call('HMGET', chainKey, 'closed', 'first')
+    if state[1] then return { 'closed' } end
+    begun = state[2]
+  end
   for _, key in ipairs(order) do
     for _, term in ipairs(held[key].terms) do redis.call('EXISTS', tag .. 't:' .. term) end
   end
 
-  local n, seq, names = meta.n + 1, meta.seq, {}
+  local names, first = {}, meta.seq + 1
   for _, key in ipairs(order) do
     local it = held[key]
-    writeKey(tag, keys[5], key, it, now)
     if meta.watch ~= '' and (string.find(meta.watch, '\0' .. it.next.kind .. '\0', 1, true) or string.find(meta.watch, '\0*\0', 1, true)) then
       names[#names + 1] = it.name
     end
   end
+  -- First of all, so that no number is ever given twice.
+  local before = meta.ch
+  meta.n, meta.seq, meta.seen = meta.n + 1, meta.seq + entries, math.max(now, meta.seen)
+  if #names > 0 then
+    meta.ch = meta.n
+    redis.call('HSET', keys[1], 'n', meta.n, 'seq', meta.seq, 'seen', meta.seen, 'ch', meta.n)
+    redis.call('XADD', keys[3], 'MAXLEN', '~', ${CHANGES}, meta.n .. '-0', 'p', before, 'k', table.concat(names, '\0'))
+  else
+    redis.call('HSET', keys[1], 'n', meta.n, 'seq', meta.seq, 'seen', meta.seen)
+  end
+  for _, key in ipairs(order) do writeKey(tag, keys[5], key, held[key], now) end
   for _, sum in ipairs(sumOrder) do writeSum(sum) end
-  for _ = 1, entries do
+  if entries > 0 and not begun then
+    redis.call('HSET', chainKey, 'first', first)
+    redis.call('ZADD', keys[4], first, chain)
+  end
+  for seq = first, meta.seq do
     local body, terms = argv[a], tonumber(argv[a + 1])
-    seq = seq + 1
     local hashes = {}
     for t = 1, terms do
       hashes[t] = string.sub(keys[k], #tag + 3)
       redis.call('ZADD', keys[k], 0, refOf(seq))
       k = k + 1
     end
-    redis.call('XADD', keys[2], seq .. '-0', 'c', argv[6], 'b', body, 't', table.concat(hashes, ' '))
-    redis.call('RPUSH', keys[7], seq .. ' ' .. now)
+    redis.call('XADD', keys[2], seq .. '-0', 'c', chain, 'b', body, 't', table.concat(hashes, ' '))
+    redis.call('RPUSH', tailKey, seq .. ' ' .. now)
     a = a + 2
   end
-  if entries > 0 and redis.call('HSETNX', keys[6], 'first', meta.seq + 1) == 1 then
-    redis.call('ZADD', keys[4], meta.seq + 1, argv[6])
+  return { 'ok', meta.n, first }
+end
+-- Many batches in one call, each decided on what the ones before it left.
+-- keys: meta, log, changes, chains, ends, then theirs. argv: id, known, now, then for each how many keys and words it has, and those words.
+local function commit(keys, argv)
+  local meta, now, why = standing(keys[1], argv[1], argv[2], argv[3])
+  if why then return { why } end
+  meta.tag = string.sub(keys[1], 1, -5)
+  local answers, k, a = { 'ok' }, 6, 4
+  while a <= #argv do
+    answers[#answers + 1] = decide(meta, now, argv[3] ~= '', keys, argv, k, a + 2)
+    k, a = k + tonumber(argv[a]), a + 2 + tonumber(argv[a + 1])
   end
-  if #names > 0 then
-    redis.call('XADD', keys[3], 'MAXLEN', '~', ${CHANGES}, n .. '-0', 'p', meta.ch, 'k', table.concat(names, '\0'))
-    redis.call('HSET', keys[1], 'n', n, 'seq', seq, 'seen', math.max(now, meta.seen), 'ch', n)
-  else
-    redis.call('HSET', keys[1], 'n', n, 'seq', seq, 'seen', math.max(now, meta.seen))
-  end
-  return { 'ok', n, meta.seq + 1 }
+  return answers
 end
 
--- keys: meta, those looked for, two for each sum. argv: id, known, now, how many keys; then the sums' windows.
+-- Many at once. keys: meta, then for each the keys looked for and two for each sum. argv: id, known, now, then for each how many keys, how many
+-- sums, and the sums' windows.
 local function look(keys, argv)
   local _, now, why = standing(keys[1], argv[1], argv[2], argv[3])
   if why then return { why } end
-  local found, count = { 'ok' }, tonumber(argv[4])
-  for i = 1, count do
-    local raw = redis.call('GET', keys[1 + i])
-    local version, till, value = 0, 0, ''
-    if raw then version, till, value = cmsgpack.unpack(raw) end
-    if version == 0 or not alive(till, now) then found[#found + 1] = 0; found[#found + 1] = ''
-    else found[#found + 1] = version; found[#found + 1] = value end
+  local answers, k, a = { 'ok' }, 2, 4
+  while a <= #argv do
+    local found, count, sums = { 'ok' }, tonumber(argv[a]), tonumber(argv[a + 1])
+    for i = k, k + count - 1 do
+      local raw = redis.call('GET', keys[i])
+      local version, till, value = 0, 0, ''
+      if raw then version, till, value = cmsgpack.unpack(raw) end
+      if version == 0 or not alive(till, now) then version, value = 0, '' end
+      found[#found + 1] = version
+      found[#found + 1] = value
+    end
+    k, a = k + count, a + 2
+    for _ = 1, sums do
+      found[#found + 1] = number(sumAt(keys[k], keys[k + 1], tonumber(argv[a]), now))
+      k, a = k + 2, a + 1
+    end
+    answers[#answers + 1] = found
   end
-  for i = 1, #argv - 4 do
-    local at = count + 2 * i
-    found[#found + 1] = number(sumAt(keys[at], keys[at + 1], tonumber(argv[4 + i]), now))
-  end
-  return found
+  return answers
 end
 `;
 

@@ -1,5 +1,5 @@
 import type { JsonObject } from '../wire/json.ts';
-import { headsBody } from './chains.ts';
+import { type ChainHead, headsBody } from './chains.ts';
 import type { Followers } from './follow.ts';
 import { type Chains, type OwnChain, sealAll } from './store-redis-chain.ts';
 import type { Line } from './store-redis-line.ts';
@@ -35,8 +35,8 @@ export function keepUp(on: {
   readonly followers: Followers;
   readonly now: () => number;
   readonly noteMs: number;
-  /** An entry of the store's own, like any other. */
-  readonly append: (bodies: readonly JsonObject[]) => Promise<void>;
+  /** Entries of the store's own, like any others. Answers with the first one's number. */
+  readonly append: (bodies: readonly JsonObject[]) => Promise<number>;
 }): Pace {
   const { line, names, chains, own, followers, now, append } = on;
   const prefixes = new Set<string>();
@@ -104,21 +104,14 @@ export function keepUp(on: {
 
   /** What the other chains have come to, as an entry of ours: whoever cuts one of them off must cut ours off too. */
   async function note(): Promise<void> {
-    const all = await headsOf(line, names);
-    const news = all.filter(({ chain, seq, noted }) => chain !== own.id && seq > noted).slice(0, NOTED);
-    if (news.length === 0) return;
-    const self = all.find(({ chain }) => chain === own.id);
-    await append([headsBody(Math.floor(now()), news)]);
+    const heads = (await headsOf(line, names)).filter(({ chain, fresh }) => fresh && chain !== own.id).slice(0, NOTED);
+    if (heads.length === 0) return;
+    const chain = own.id;
+    const seq = await append([headsBody(Math.floor(now()), heads)]);
     await own.flush();
-    const noted = news.map(({ chain, seq }) => ({ chain, seq }));
-    // Else two brokers without work would note each other's notes for ever.
-    if (self && self.seq === self.noted && self.waiting === 0) noted.push({ chain: own.id, seq: own.head.seq });
-    const keys = noted.map(({ chain }) => names.the(`chain:${chain}`));
-    await line.ask(
-      'noted',
-      [names.meta, ...keys],
-      noted.map(({ seq }) => seq),
-    );
+    const keys = [names.meta, names.the(`chain:${chain}`), names.the(`h:${chain}`)];
+    for (const head of heads) keys.push(names.the(`chain:${head.chain}`));
+    await line.ask('noted', keys, [seq, ...heads.map((head) => head.seq)]);
   }
   async function recover(): Promise<void> {
     for (const one of left) {
@@ -166,32 +159,25 @@ export function keepUp(on: {
   };
 }
 
-export interface ChainHead {
-  readonly chain: string;
-  /** Its first entry; its last sealed one, 0 for none; and the last that another chain has noted. */
-  readonly first: number;
-  readonly seq: number;
-  readonly hash: string;
-  readonly noted: number;
-  readonly closed: boolean;
+interface Standing extends ChainHead {
+  /** No other chain has noted it, and there is more to it than notes. */
+  readonly fresh: boolean;
   /** Entries without a seal, and since when the first of them waits, epoch seconds. */
   readonly waiting: number;
   readonly since: number;
 }
-/** Every chain of the store, in the order in which they were begun. */
-export async function headsOf(line: Pick<Line, 'ask'>, names: Names): Promise<readonly ChainHead[]> {
-  const heads: ChainHead[] = [];
+/** Every chain of the store and its last sealed entry, in the order in which they were begun. */
+async function headsOf(line: Pick<Line, 'ask'>, names: Names): Promise<readonly Standing[]> {
+  const heads: Standing[] = [];
   for (let from = 0; ; ) {
     const reply = await line.ask('heads', [names.meta, names.the('chains')], [from]);
-    for (let i = 1; i < reply.length; i += 8) {
-      const [chain, first, seq, hash, noted, closed, waiting, since] = reply.slice(i, i + 8);
+    for (let i = 1; i < reply.length; i += 6) {
+      const [chain, seq, hash, fresh, waiting, since] = reply.slice(i, i + 6);
       heads.push({
         chain: String(chain),
-        first: Number(first),
         seq: Number(seq),
         hash: String(hash),
-        noted: Number(noted),
-        closed: closed !== '',
+        fresh: fresh === 1,
         waiting: Number(waiting),
         since: Number(since),
       });

@@ -27,10 +27,9 @@ const digestOf = (name: string): string => hash('sha256', name, 'base64url').sli
 
 export const kindOf = (name: string): string => name.slice(0, name.indexOf('/') + 1);
 
-/** The commit's words after those that every function has (store-redis-lua.ts). */
+/** A batch for the commit (store-redis-lua.ts). */
 export function wordsOf(batch: Packed, chain: string, names: Names): Words {
-  const keys = ['changes', 'chains', 'ends', `chain:${chain}`, `tail:${chain}`].map(names.the);
-  keys.unshift(names.meta, names.log);
+  const keys = [names.the(`chain:${chain}`), names.the(`tail:${chain}`)];
   const args: (string | number)[] = [batch.at, batch.notAfter, chain, batch.claims.length, batch.entries.length];
   for (const claim of batch.claims) {
     if ('sum' in claim) sum(claim, names, keys, args);
@@ -61,8 +60,8 @@ function sum(claim: PackedSum, names: Names, keys: string[], args: (string | num
 const numeral = (value: number): string | number => (Number.isFinite(value) ? value : value > 0 ? 'inf' : '-inf');
 
 export function lookWords(wanted: readonly string[], sums: readonly SumQuery[], names: Names): Words {
-  const keys = [names.meta];
+  const keys: string[] = [];
   for (const name of wanted) keys.push(names.of('k', name));
   for (const { sum: name } of sums) keys.push(names.of('s', name), names.of('n', name));
-  return { keys, args: [wanted.length, ...sums.map(({ windowSeconds }) => Math.ceil(windowSeconds))] };
+  return { keys, args: [wanted.length, sums.length, ...sums.map(({ windowSeconds }) => Math.ceil(windowSeconds))] };
 }

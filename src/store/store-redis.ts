@@ -8,7 +8,7 @@ import type { Json, JsonObject } from '../wire/json.ts';
 import type { Head } from './chain.ts';
 import { trimBody } from './chains.ts';
 import { createFollowers } from './follow.ts';
-import { ENTRY, pack } from './pack.ts';
+import { ENTRY, type Packed, pack } from './pack.ts';
 import { type Batch, type Found, type Store, type Stored, StoreFault, type StoreRefused } from './store.ts';
 import { chainsOf, OwnChain } from './store-redis-chain.ts';
 import type { Access } from './store-redis-connect.ts';
@@ -79,8 +79,8 @@ export async function redisStore(options: RedisOptions): Promise<RedisStore> {
   const open = (): void => {
     if (closing) throw new StoreFault('closed');
   };
-  async function commit<R extends string>(batch: Batch<R>): Promise<R | undefined> {
-    const packed = pack(batch);
+  /** The index of the claim that failed, or the number of the first entry. */
+  async function write(packed: Packed): Promise<{ readonly failed: number } | { readonly first: number }> {
     for (;;) {
       const chain = own.id;
       const { keys, args } = wordsOf(packed, chain, names);
@@ -93,7 +93,7 @@ export async function redisStore(options: RedisOptions): Promise<RedisStore> {
         throw fault;
       }
       const [word, one, first] = reply;
-      if (word === 'no') return batch.claims[Number(one)]?.else;
+      if (word === 'no') return { failed: Number(one) };
       if (word === 'late') throw new StoreFault('deadline');
       if (word === 'ahead') throw new StoreFault('clock');
       if (word === 'closed') {
@@ -106,11 +106,17 @@ export async function redisStore(options: RedisOptions): Promise<RedisStore> {
         own.landed(Number(first), packed.entries);
         pace.soon();
       }
-      return undefined;
+      return { first: Number(first) };
     }
   }
-  async function append(bodies: readonly JsonObject[]): Promise<void> {
-    await commit({ at: seconds(), notAfter: Number.MAX_SAFE_INTEGER, claims: [], entries: bodies.map((body) => ({ body, terms: [] })) });
+  async function commit<R extends string>(batch: Batch<R>): Promise<R | undefined> {
+    const written = await write(pack(batch));
+    return 'failed' in written ? batch.claims[written.failed]?.else : undefined;
+  }
+  async function append(bodies: readonly JsonObject[]): Promise<number> {
+    const entries = bodies.map((body) => ({ body, terms: [] }));
+    const written = await write(pack({ at: seconds(), notAfter: Number.MAX_SAFE_INTEGER, claims: [], entries }));
+    return 'first' in written ? written.first : 0;
   }
   function counted<T>(work: Promise<T>): Promise<T> {
     underWay.add(work);

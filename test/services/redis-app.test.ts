@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { pino } from 'pino';
-import { type App, createApp } from '../../src/app.ts';
+import { createApp } from '../../src/app.ts';
 import { type ConfigInput, parseConfig } from '../../src/config.ts';
 import { verifyChains } from '../../src/store/chains.ts';
 import { openLedger } from '../../src/store/store-redis-ledger.ts';
@@ -19,16 +19,18 @@ import { at } from './redis-room.ts';
 suite('two brokers on one Redis', { skip: await skipUnless('redis') }, () => {
   let redis: Redis;
   let rig: Rig;
-  let other: App;
+  const ends: (() => Promise<void>)[] = [];
   let doors: readonly [string, string];
   before(async () => {
     redis = await startRedis({ appendfsync: 'always' });
+    ends.push(redis.stop);
     const environment = { KEY: randomBytes(32).toString('base64url'), REDIS: redis.password };
     const shared = {
       store: { use: 'redis', url: `redis://${redis.host}:${redis.port}`, password: { env: 'REDIS' } },
       keys: { use: 'local', secret: { env: 'KEY' } },
     } as const satisfies Partial<ConfigInput>;
     rig = await startRig({ config: shared, environment });
+    ends.push(rig.stop);
     const port = await freePort();
     const config = parseConfig({
       ...shared,
@@ -48,16 +50,15 @@ suite('two brokers on one Redis', { skip: await skipUnless('redis') }, () => {
         },
       ],
     });
-    other = await createApp(config, { world: createWorld(), log: pino({ level: 'silent' }), environment });
+    const other = await createApp(config, { world: createWorld(), log: pino({ level: 'silent' }), environment });
+    ends.push(other.close);
     await other.listen();
     // As if this store had been there for long: what the tests bring was issued before it was made.
     await redis.cli('HSET', '{countersign}:meta', 'since', '0');
     doors = [rig.issuer, `http://127.0.0.1:${port}`];
   });
   after(async () => {
-    await other.close();
-    await rig.stop();
-    await redis.stop();
+    for (const end of ends.reverse()) await end();
   });
   interface Answer {
     readonly status: number;

@@ -2,13 +2,13 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, beforeEach, suite, test } from 'node:test';
+import { after, afterEach, before, beforeEach, suite, test } from 'node:test';
 import { StoreRefused } from '../../src/store/store.ts';
 import { type RedisOptions, type RedisStore, redisStore } from '../../src/store/store-redis.ts';
 import { until } from './program.ts';
 import { skipUnless } from './provision.ts';
 import { type Redis, startRedis } from './redis.ts';
-import { commit, entry, get, isFault, openOn, put, seconds } from './redis-room.ts';
+import { closeAll, commit, entry, get, isFault, openOn, put, seconds } from './redis-room.ts';
 
 suite('brokers on one Redis', { skip: await skipUnless('redis') }, () => {
   let redis: Redis;
@@ -18,12 +18,15 @@ suite('brokers on one Redis', { skip: await skipUnless('redis') }, () => {
   before(async () => {
     redis = await startRedis({ appendfsync: 'always' });
   });
-  after(() => redis.stop());
-  beforeEach(async (t) => {
+  after(async () => {
+    await closeAll();
+    await redis.stop();
+  });
+  beforeEach(async () => {
     name = `brokers-${count++}`;
     brokers = [await openOn(redis, { name }), await openOn(redis, { name })];
-    if ('after' in t) t.after(() => Promise.all(brokers.map((store) => store.close())));
   });
+  afterEach(closeAll);
   const key = (what: string): string => `{${name}}:${what}`;
 
   test('one of fifty contenders wins, round after round', async () => {

@@ -1,15 +1,14 @@
 /** Redis that fails over behind Sentinels, and a Cluster whose slot moves: what was answered for is there, what may be forgotten is void. */
 import assert from 'node:assert/strict';
-import { suite, test } from 'node:test';
+import { afterEach, suite, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { verifyChains } from '../../src/store/chains.ts';
 import type { RedisStore } from '../../src/store/store-redis.ts';
-import { redisStore } from '../../src/store/store-redis.ts';
 import { openLedger } from '../../src/store/store-redis-ledger.ts';
 import { until } from './program.ts';
 import { skipUnless } from './provision.ts';
 import { startCluster } from './redis-cluster.ts';
-import { at, commit, get, isFault, put, seconds } from './redis-room.ts';
+import { at, closeAll, commit, get, isFault, openAt, put, seconds } from './redis-room.ts';
 import { startSentinel } from './redis-sentinel.ts';
 
 const skip = await skipUnless('redis');
@@ -49,9 +48,10 @@ async function nothingLost(store: RedisStore, answered: readonly string[]): Prom
 }
 
 suite('Sentinels', { skip }, () => {
+  afterEach(closeAll);
   test('a master that is killed under load: another takes over, nothing that was answered for is lost, the memory begins anew', async () => {
     await using sentinel = await startSentinel({ appendfsync: 'always', downAfterMs: 500 });
-    const open = () => redisStore({ place: { sentinels: sentinel.sentinels, master: sentinel.name }, password: sentinel.password });
+    const open = () => openAt({ place: { sentinels: sentinel.sentinels, master: sentinel.name }, password: sentinel.password });
     const stores = [await open(), await open()] as const;
     const since = stores[0].since;
     const stop = load(stores);
@@ -78,7 +78,7 @@ suite('Sentinels', { skip }, () => {
   });
   test('a master that no replica follows answers nothing', async () => {
     await using sentinel = await startSentinel({ replicas: 1, appendfsync: 'always', downAfterMs: 60_000 });
-    const store = await redisStore({ place: { sentinels: sentinel.sentinels, master: sentinel.name }, password: sentinel.password });
+    const store = await openAt({ place: { sentinels: sentinel.sentinels, master: sentinel.name }, password: sentinel.password });
     assert.equal(await commit(store, [put('a', 0, 1)]), undefined);
     const replica = sentinel.nodes[1];
     replica?.pause();
@@ -91,10 +91,11 @@ suite('Sentinels', { skip }, () => {
 });
 
 suite('a Cluster', { skip }, () => {
+  afterEach(closeAll);
   test('has it all in one slot; while that moves nothing is wrong, and then it goes on', async () => {
     await using cluster = await startCluster({ config: ['appendfsync always'] });
     const place = { nodes: cluster.nodes.map(({ host, port }) => ({ host, port })) };
-    const open = () => redisStore({ place, password: cluster.password, replicas: 0 });
+    const open = () => openAt({ place, password: cluster.password, replicas: 0 });
     const stores = [await open(), await open()] as const;
     const stop = load(stores);
     await sleep(300);

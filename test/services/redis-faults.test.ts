@@ -9,7 +9,7 @@ import { until } from './program.ts';
 import { skipUnless } from './provision.ts';
 import { BLACKHOLE, startProxy, type TcpProxy } from './proxy.ts';
 import { type Redis, startRedis } from './redis.ts';
-import { at, commit, get, isFault, openOn, put, seconds, took } from './redis-room.ts';
+import { at, closeAll, commit, get, isFault, openOn, put, seconds, took } from './redis-room.ts';
 
 const skip = await skipUnless('redis');
 const unreachable = isFault('unreachable');
@@ -32,6 +32,7 @@ suite('a Redis in trouble', { skip }, () => {
     await store.close();
   });
   after(async () => {
+    await closeAll();
     await proxy.stop();
     await redis.stop();
   });
@@ -191,6 +192,7 @@ suite('a Redis in trouble', { skip }, () => {
 });
 
 suite('a Redis that has forgotten', { skip }, () => {
+  afterEach(closeAll);
   const issued = (mark: string, when: number) => put(mark, 0, 1, { until: seconds() + 300, issued: when });
 
   test('emptied under a broker: nothing more until that is started again, and then nothing from before', async () => {

@@ -6,8 +6,19 @@ import type { Redis } from './redis.ts';
 
 export const seconds = (): number => Math.floor(Date.now() / 1000);
 export const at = (redis: Pick<Redis, 'host' | 'port'>): RedisOptions['place'] => ({ url: `redis://${redis.host}:${redis.port}` });
+const opened = new Set<RedisStore>();
+export async function openAt(options: RedisOptions): Promise<RedisStore> {
+  const store = await redisStore(options);
+  opened.add(store);
+  return store;
+}
 export const openOn = (redis: Pick<Redis, 'host' | 'port' | 'password'>, more: Partial<RedisOptions> = {}): Promise<RedisStore> =>
-  redisStore({ place: at(redis), password: redis.password, ...more });
+  openAt({ place: at(redis), password: redis.password, ...more });
+/** Those that a failed test left open would keep the process. */
+export async function closeAll(): Promise<void> {
+  await Promise.all([...opened].map((store) => store.close()));
+  opened.clear();
+}
 
 export const put = (key: string, version: number, value: Json, rest: object = {}): Claim<string> => ({
   key,
