@@ -3,10 +3,10 @@ import { existsSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
+import { openApproval } from './app-approve.ts';
 import { algorithms, credentials, openMinters, openStore, secretSource } from './app-backends.ts';
 import { createStatus } from './app-health.ts';
 import { openLimits } from './app-limits.ts';
-import { createApprove } from './approve/approve.ts';
 import { createAuthenticator } from './authenticate/authenticator.ts';
 import { oidcIssuer } from './authenticate/issuer-oidc.ts';
 import { nonces } from './authenticate/nonce.ts';
@@ -161,7 +161,8 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
   });
   const lent = { commit: record.commit, now: world.now, leases };
   const rooms = { issuer: config.issuer, world, store, bundles, record, minters, authenticate, lent };
-  const broker = createBroker({ ...rooms, approve: createApprove() });
+  const { approve, approvals } = openApproval(config, { ...rooms, secret, onFault: faulted }, held);
+  const broker = createBroker({ ...rooms, approve });
   const redeem = createRedeem(rooms);
   const feed = createFeed({ ...rooms, signer });
   held.push(() => feed.close());
@@ -185,6 +186,7 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
     leases: leases.list,
     verifiers: feed.verifiers,
     revoke: createRevoke({ store, world, record, bundles, leases }),
+    approvals,
     backends: createBackends({ ...rooms, leases, environment: edge.environment }),
     explain: async (id: string) => {
       const story = await findStory(store, id);

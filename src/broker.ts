@@ -45,7 +45,7 @@ export function createBroker(rooms: Rooms): Exchange {
 }
 
 async function attempt(rooms: Rooms, request: TokenRequest, draft: Draft): Promise<Result<Issued>> {
-  const { world, store, authenticate, approve, minters, lent } = rooms;
+  const { issuer, world, store, authenticate, approve, minters, lent } = rooms;
   const bundle = rooms.bundles.current();
   draft.note({ bundle: bundle.hash });
 
@@ -66,7 +66,7 @@ async function attempt(rooms: Rooms, request: TokenRequest, draft: Draft): Promi
   const { retry } = asked.value;
   const shares = sharesOf(asked.value, bundle);
   const { found, sums } = retry || shares.length > 0 ? await store.look(retry ? [retry.key] : [], shares) : { found: [], sums: [] };
-  const earlier = again(asked.value, retry && found[0], { issuer: rooms.issuer, now: world.now() });
+  const earlier = again(asked.value, retry && found[0], { issuer, now: world.now() });
   if (!earlier.ok) return earlier;
   if (earlier.value) {
     draft.note({ again: true, policies: earlier.value.policies });
@@ -82,7 +82,7 @@ async function attempt(rooms: Rooms, request: TokenRequest, draft: Draft): Promi
   if (!agreed.ok) return agreed;
 
   // One grant, whose claims hold at the moment it becomes durable or not at all.
-  const grant = toGrant(asked.value, decision.value, { issuer: rooms.issuer, now: world.now(), root: rootOf(draft.id) });
+  const grant = toGrant(asked.value, decision.value, { issuer, now: world.now(), root: rootOf(asked.value.agreed?.id ?? draft.id) });
   draft.note(reservedOf(shares));
   const claims = [...decision.value.claims, ...reserve(shares, grant.txn), ...agreed.value, ...remember(asked.value, grant)];
   return issue(minter, job.value, grant, claims, draft, lent);

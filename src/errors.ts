@@ -47,6 +47,7 @@ export type Reason =
   | 'approval_denied'
   | 'approval_expired'
   | 'approval_too_fast'
+  | 'vote_refused'
   // asking again
   | 'retry_mismatch'
   | 'retry_lapsed'
@@ -159,6 +160,8 @@ export function toWire(reason: Reason): WireError {
       return wire(400, 'slow_down', 'Poll less often.');
     case 'approval_expired':
       return wire(400, 'expired_token', 'Nobody decided in time.');
+    case 'vote_refused':
+      return wire(403, 'access_denied', 'This person may not decide this.');
     case 'approval_unknown':
       return wire(400, 'invalid_grant', 'This code is unknown, used, or of another client or key.');
     case 'retry_mismatch':

@@ -31,7 +31,8 @@ export function readAnnotations(
     return undefined;
   };
   for (const name of Object.keys(said)) {
-    if (!KNOWN.includes(name)) wrong(`unknown annotation @${name}`, didYouMean(name, KNOWN).hint);
+    if (name === 'confirm') wrong('@confirm is not enforced by this broker yet', 'name who must agree with @approval');
+    else if (!KNOWN.includes(name)) wrong(`unknown annotation @${name}`, didYouMean(name, KNOWN).hint);
     else if (effect === 'forbid' && ONLY_PERMIT.includes(name)) wrong(`@${name} on a forbid means nothing`, 'it belongs to the permit');
     else if (effect === 'permit' && ONLY_FORBID.includes(name))
       wrong(`@${name} on a permit means nothing`, 'a permit that does not hold is silent; write a forbid');

@@ -7,6 +7,7 @@ import { isObject, type JsonObject, parseJson } from '../wire/json.ts';
 import { JSON_TYPE } from './documents.ts';
 import { type Metrics, metricsEndpoint } from './health.ts';
 import { operatorRefusal } from './operator-answer.ts';
+import { approvalEndpoints } from './operator-approvals.ts';
 import { revokeEndpoints } from './operator-revoke.ts';
 import { verifierEndpoints } from './operator-verifiers.ts';
 import { bare, type ServerParts } from './server.ts';
@@ -61,6 +62,7 @@ export function createOperatorServer(
   server.post('/operator/bundle/reload', { config: { body: JSON_TYPE } }, async () => operate.reload(operator));
   revokeEndpoints(server, { revoke: operate.revoke, operator });
   verifierEndpoints(server, operate);
+  approvalEndpoints(server, { approvals: operate.approvals, operator });
   metricsEndpoint(server, parts.metrics);
   return server;
 }

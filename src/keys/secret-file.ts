@@ -103,6 +103,7 @@ function derive(root: Buffer): Secret {
   const purpose = (name: string): Buffer => Buffer.from(hkdfSync('sha256', root, Buffer.alloc(0), `countersign/${name}/v1`, 32));
   const cipher = extended(createSecretKey(purpose('seal')));
   const macs = {
+    approval: createSecretKey(purpose('mac/approval')),
     arguments: createSecretKey(purpose('mac/arguments')),
     nonce: createSecretKey(purpose('mac/nonce')),
     receipt: createSecretKey(purpose('mac/receipt')),

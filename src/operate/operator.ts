@@ -2,6 +2,7 @@
 import type { Report } from '../bundle/bundle.ts';
 import type { LeasesStatus } from '../mint/lease-status.ts';
 import type { SeenVerifier } from '../settle-feed.ts';
+import type { Approvals } from './approvals.ts';
 import type { Backends } from './backends.ts';
 import type { Keys, RingName } from './keys.ts';
 import type { Revoke } from './revoke.ts';
@@ -17,6 +18,7 @@ export interface Operate {
   readonly rings: Readonly<Partial<Record<RingName, Keys>> & { tokens: Keys }>;
   readonly leases: () => Promise<LeasesStatus>;
   readonly revoke: Revoke;
+  readonly approvals: Approvals;
   readonly verifiers: () => readonly SeenVerifier[];
   readonly backends: Backends;
   readonly explain: (id: string) => Promise<{ readonly story: readonly Told[]; readonly words: readonly string[] }>;

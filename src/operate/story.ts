@@ -37,7 +37,17 @@ function headline(e: Entry): string {
     case 'minted':
       if (e.request === 'redeem')
         return `redeemed by ${e.client} for a ${e.credential} credential${e.again ? ', in place of the one before' : ''}`;
-      return e.again ? 'granted again, under the same Idempotency-Key' : 'granted';
+      if (e.again) return e.approval ? 'granted again, under the same approval' : 'granted again, under the same Idempotency-Key';
+      return e.approval ? 'granted, as people agreed' : 'granted';
+    case 'pending':
+      return e.by === undefined ? 'waits for people to agree' : `agreed to by ${e.by}, ${e.outcome}`;
+    case 'approved':
+    case 'denied':
+      return `${e.kind} by ${e.by}`;
+    case 'expired':
+      return 'expired: nobody decided in time, or nobody came for it';
+    case 'cancelled':
+      return 'cancelled: somebody or something in it was halted';
     case 'refused':
       return `refused: ${e.code ?? e.reason}`;
     case 'faulted':
@@ -88,12 +98,18 @@ function byClient(e: Entry): readonly Row[] {
   add('arguments', e.arguments && `HMAC ${e.arguments}`);
   add('why', e.purpose !== undefined && `“${e.purpose}”, as the agent put it`);
   add('budgets', e.reserved && taken(e.reserved));
+  if (e.kind === 'pending' && e.by === undefined) add('waits for', e.detail);
+  else if (e.kind === 'pending' || e.kind === 'approved' || e.kind === 'denied') {
+    add('decided', e.detail);
+    add('because', typeof e.context?.['reason'] === 'string' && `“${e.context['reason']}”`);
+  }
   add('rules', e.policies && e.policies.length > 0 && e.policies.join(', '));
   add('bundle', e.bundle);
   add('because', e.kind === 'refused' || e.kind === 'faulted' ? [e.reason, e.detail].filter(Boolean).join(', ') : undefined);
   add('because', e.kind === 'ended' && ENDED_BECAUSE[e.detail ?? '']);
   const made = e.credential === undefined || e.credential === 'jwt' ? 'token' : `${e.credential} credential`;
   add('result', e.jti && `${made} ${e.jti}, action ${e.txn}${e.kind === 'minted' ? `, good until ${time(e.exp)}` : ''}`);
+  add('approval', e.approval);
   add('decision', e.exchange);
   return rows;
 }

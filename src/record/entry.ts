@@ -66,6 +66,6 @@ export const ROOT_BYTES = 10;
 export const termOf = (id: string): string => `id/${rootOf(id)}`;
 
 export function termsOf(facts: Facts & { readonly exchange: Id<'exc'> }): readonly string[] {
-  const ids = [facts.exchange, facts.txn, facts.jti].filter((id) => id !== undefined);
+  const ids = [facts.exchange, facts.txn, facts.jti, facts.approval].filter((id) => id !== undefined);
   return [...new Set(ids.map(termOf))];
 }

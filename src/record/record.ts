@@ -165,7 +165,7 @@ export function createRecord(options: RecordOptions): Recorder {
       for (;;) {
         const { reason, code, detail } = answer;
         const why = { reason, ...(code !== undefined && { code }), ...(detail !== undefined && { detail }) };
-        const conflict = await write(draft, reason === 'approval_pending' ? 'pending' : 'refused', [...work.marks, ...claims], why);
+        const conflict = await write(draft, kindOf(reason, claims), [...work.marks, ...claims], why);
         if (conflict === undefined) return { ...answer, decision: draft.id };
         // The failed claim is a mark: drop it. Or it is state that this no wanted to leave: either way none of that is left behind.
         const left = work.marks.filter((mark) => mark.else !== conflict);
@@ -205,6 +205,11 @@ export function createRecord(options: RecordOptions): Recorder {
   return recorder;
 }
 
+/** A no that begins a wait, or ends one, is told as that. */
+function kindOf(reason: Reason, claims: readonly Claim[]): EntryKind {
+  if (reason === 'approval_pending') return 'pending';
+  return reason === 'approval_expired' && claims.length > 0 ? 'expired' : 'refused';
+}
 function reasonOf(fault: unknown, late: boolean): Reason {
   if (fault instanceof Unavailable || fault instanceof StoreFault) return 'unavailable';
   return late ? 'deadline' : 'fault';

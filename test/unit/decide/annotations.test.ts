@@ -52,6 +52,7 @@ const TABLE: readonly (readonly [string, string])[] = [
   ],
   ['@approval("privacy") permit', '@approval must name who, such as team:privacy or people:u_alice'],
   ['@approval("team:a,") permit', '@approval must name who, such as team:privacy or people:u_alice'],
+  ['@confirm("yes") permit', '@confirm is not enforced by this broker yet (name who must agree with @approval)'],
   ['@quorum("2") permit', '@quorum and @approval_ttl need @approval'],
   ['@approval("team:a") @quorum("0") permit', '@quorum must be a number from 1 to 99'],
   ['@approval("team:a") @approval_ttl("9d") permit', '@approval_ttl must be a time such as 15m or 4h, at most a week'],

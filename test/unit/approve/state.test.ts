@@ -1,0 +1,178 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { type Approval, type Happening, hasLapsed, isCovered, isMet, isOpen, STATES, step, type Vote } from '../../../src/approve/state.ts';
+import type { Demand } from '../../../src/model.ts';
+import { EMPTY_DIGEST } from '../../../src/wire/digest.ts';
+
+const MADE = 1_795_176_000;
+const UNTIL = MADE + 900;
+const ONE: Demand = { who: ['team:privacy'], quorum: 1, ttlSeconds: 900 };
+const TWO: Demand = { who: ['team:legal', 'team:privacy'], quorum: 2, ttlSeconds: 900 };
+const approval = (more: Partial<Approval> = {}): Approval => ({
+  id: 'apr_1',
+  state: 'pending',
+  bind: 'b',
+  client: 'bot',
+  key: 'k',
+  jkt: 'k',
+  subject: { kind: 'person', issuer: 'people', subject: 'u_carol', exp: UNTIL },
+  actors: ['bot'],
+  resource: 'https://mcp.example/mcp',
+  tool: 'delete_customer',
+  digest: EMPTY_DIGEST,
+  credential: 'jwt',
+  bundle: 'h',
+  demand: ONE,
+  made: MADE,
+  until: UNTIL,
+  proofs: UNTIL,
+  retry: { key: 'r', fingerprint: 'f' },
+  votes: [],
+  facts: {},
+  sealed: '',
+  ...more,
+});
+const vote = (by: string, how: Vote['vote'], stands: readonly string[] = ['team:privacy']): Happening & { readonly what: 'vote' } => ({
+  what: 'vote',
+  vote: { by, vote: how, reason: 'r', stands, via: 'local:root' },
+});
+const HAPPENINGS = {
+  approve: vote('people:u_alice', 'approve'),
+  deny: vote('people:u_alice', 'deny'),
+  redeem: { what: 'redeem' },
+  cancel: { what: 'cancel' },
+  lapse: { what: 'lapse' },
+} as const satisfies Record<string, Happening>;
+type Name = keyof typeof HAPPENINGS;
+const NAMES = ['approve', 'deny', 'redeem', 'cancel', 'lapse'] as const;
+const end = { approve: 'decided', deny: 'decided', redeem: 'decided', cancel: 'decided', lapse: 'decided' } as const;
+const late = { approve: 'lapsed', deny: 'lapsed', redeem: 'lapsed', cancel: 'lapsed', lapse: '→ expired' } as const;
+/** Every state, every happening, before the end and from it on: what stands then, or the flaw. */
+const IN_TIME: Record<Approval['state'], Record<Name, string>> = {
+  pending: { approve: '→ approved', deny: '→ denied', redeem: 'undecided', cancel: '→ cancelled', lapse: 'too_early' },
+  approved: { approve: 'decided', deny: '→ denied', redeem: '→ redeemed', cancel: '→ cancelled', lapse: 'too_early' },
+  redeemed: end,
+  denied: end,
+  expired: end,
+  cancelled: end,
+};
+const LATE: typeof IN_TIME = { pending: late, approved: late, redeemed: end, denied: end, expired: end, cancelled: end };
+
+function outcome(it: Approval, happening: Happening, now: number): string {
+  const next = step(it, happening, now);
+  return next.ok ? `→ ${next.value.state}` : next.error;
+}
+
+describe('every state and every happening', () => {
+  for (const [table, times] of [
+    [IN_TIME, [MADE, UNTIL - 1]],
+    [LATE, [UNTIL, UNTIL + 1, UNTIL + 1e6]],
+  ] as const)
+    for (const now of times)
+      for (const state of STATES)
+        for (const name of NAMES)
+          it(`${state}, ${name}, ${now - UNTIL} s from its end: ${table[state][name]}`, () => {
+            const before = approval({ state });
+            const copy = structuredClone(before);
+            assert.equal(outcome(before, HAPPENINGS[name], now), table[state][name]);
+            assert.deepEqual(before, copy, 'nothing is changed in place');
+          });
+
+  it('only the state and the votes ever change', () => {
+    const next = step(approval(), HAPPENINGS.approve, MADE + 3);
+    const by = { ...HAPPENINGS.approve.vote, at: MADE + 3 };
+    assert.deepEqual(next, { ok: true, value: approval({ state: 'approved', votes: [by] }) });
+  });
+
+  it('is open, and lapses, where its table says so', () => {
+    for (const state of STATES) {
+      const open = state === 'pending' || state === 'approved';
+      assert.deepEqual([isOpen({ state }), hasLapsed({ state, until: 5 }, 5), hasLapsed({ state, until: 5 }, 4)], [open, open, false]);
+    }
+  });
+});
+
+/** Votes in their order, and what each leads to. */
+const BALLOTS: readonly (readonly [string, Demand, readonly (readonly [Happening, string])[]])[] = [
+  [
+    'two people of two teams',
+    TWO,
+    [
+      [vote('people:u_a', 'approve', ['team:legal']), '→ pending'],
+      [vote('people:u_b', 'approve', ['team:privacy']), '→ approved'],
+    ],
+  ],
+  [
+    'one person of both teams is still one person',
+    TWO,
+    [
+      [vote('people:u_a', 'approve', TWO.who), '→ pending'],
+      [vote('people:u_a', 'approve', TWO.who), 'already_voted'],
+      [vote('corp:u_a', 'approve', TWO.who), 'already_voted'],
+      [vote('people:u_b', 'approve', ['team:legal']), '→ approved'],
+    ],
+  ],
+  [
+    'two of one team leave the other team to be asked',
+    TWO,
+    [
+      [vote('people:u_a', 'approve', ['team:legal']), '→ pending'],
+      [vote('people:u_b', 'approve', ['team:legal']), '→ pending'],
+      [vote('people:u_c', 'approve', ['team:privacy']), '→ approved'],
+    ],
+  ],
+  [
+    'one no among many',
+    TWO,
+    [
+      [vote('people:u_a', 'approve', ['team:legal']), '→ pending'],
+      [vote('people:u_b', 'deny', ['team:privacy']), '→ denied'],
+      [vote('people:u_c', 'approve', ['team:privacy']), 'decided'],
+    ],
+  ],
+  [
+    'who agreed may still say no',
+    TWO,
+    [
+      [vote('people:u_a', 'approve', ['team:legal']), '→ pending'],
+      [vote('people:u_a', 'deny', ['team:legal']), '→ denied'],
+    ],
+  ],
+  ['the person acted for', ONE, [[vote('people:u_carol', 'approve'), 'own_action']]],
+  ['the person acted for, known to another issuer', ONE, [[vote('corp:u_carol', 'approve'), 'own_action']]],
+  ['the person acted for, saying no', ONE, [[vote('people:u_carol', 'deny'), 'own_action']]],
+  ['somebody of no team', ONE, [[vote('people:u_a', 'approve', []), 'not_an_approver']]],
+  ['somebody of another team', ONE, [[vote('people:u_a', 'approve', ['team:legal']), 'not_an_approver']]],
+  ['somebody of another team, saying no', ONE, [[vote('people:u_a', 'deny', ['team:legal']), 'not_an_approver']]],
+  ['a proof that nobody can give here', { ...ONE, proof: 'passkey' }, [[vote('people:u_a', 'approve'), '→ pending']]],
+];
+describe('votes', () => {
+  for (const [name, demand, ballots] of BALLOTS)
+    it(name, () => {
+      let it = approval({ demand });
+      for (const [happening, expected] of ballots) {
+        const next = step(it, happening, MADE + 1);
+        assert.equal(next.ok ? `→ ${next.value.state}` : next.error, expected);
+        if (next.ok) it = next.value;
+      }
+    });
+
+  it('no vote meets no demand', () => assert.equal(isMet({ ...ONE, quorum: 0 }, []), false));
+});
+
+describe('a demand of today against what was given', () => {
+  const given = { demand: TWO, by: ['people:u_a', 'people:u_b'] };
+  const TABLE: readonly (readonly [string, Partial<Demand>, boolean])[] = [
+    ['the same', {}, true],
+    ['fewer', { who: ['team:legal'], quorum: 1 }, true],
+    ['one who agreed, by name', { who: ['people:u_b'] }, true],
+    ['one who was not asked', { who: ['people:u_z'] }, false],
+    ['another team', { who: ['team:security'] }, false],
+    ['one team more', { who: [...TWO.who, 'team:security'] }, false],
+    ['one person more', { quorum: 3 }, false],
+    ['a passkey', { proof: 'passkey' }, false],
+    ['a longer time', { ttlSeconds: 9_999 }, true],
+  ];
+  for (const [name, part, expected] of TABLE) it(name, () => assert.equal(isCovered({ ...TWO, ...part }, given), expected));
+  it('one person under two names is one', () => assert.equal(isCovered(TWO, { demand: TWO, by: ['people:u_a', 'corp:u_a'] }), false));
+});
