@@ -10,7 +10,6 @@ import type { Recorder } from '../record/record.ts';
 import type { Store, Stored } from '../store/store.ts';
 import type { JsonObject } from '../wire/json.ts';
 import { no, ok } from '../wire/result.ts';
-import type { Operator } from './operator.ts';
 
 /** `action`: by `txn_…`, `tok_…` or `exc_…`. */
 export type RevokeScope = HaltScope | 'action';
@@ -55,11 +54,15 @@ export interface Halt {
   readonly at: EpochSeconds;
   readonly reason: string;
 }
+/** A person of the operator API. */
+interface By {
+  readonly name: string;
+}
 export interface Revoke {
   /** Effective for new grants on every broker of the store once this resolves. Errors: `not_found`, `state_conflict` where it stands already. */
-  revoke(request: RevokeRequest, by: Operator): Promise<Result<RevokeOutcome>>;
+  revoke(request: RevokeRequest, by: By): Promise<Result<RevokeOutcome>>;
   /** Errors: `not_found` where nothing is halted under this name. */
-  undo(request: Omit<RevokeRequest, 'dryRun'>, by: Operator): Promise<Result<Halt>>;
+  undo(request: Omit<RevokeRequest, 'dryRun'>, by: By): Promise<Result<Halt>>;
   /** What stands now. */
   list(): Promise<readonly Halt[]>;
 }
@@ -79,12 +82,7 @@ const SHOWN = 1_000;
 const ANSWER_MS = 3_000;
 
 export function createRevoke({ store, world, record, bundles, leases }: RevokeRooms): Revoke {
-  async function conduct<T>(
-    by: Operator,
-    request: Omit<RevokeRequest, 'dryRun'>,
-    step: string,
-    work: (draft: Draft) => Promise<Result<T>>,
-  ) {
+  async function conduct<T>(by: By, request: Omit<RevokeRequest, 'dryRun'>, step: string, work: (draft: Draft) => Promise<Result<T>>) {
     const draft = record.open('operator');
     const { scope, target, reason } = request;
     draft.note({ by: by.name, detail: `${step} ${scope}${target === '' ? '' : ` ${target}`}`, context: { step, scope, target, reason } });
@@ -97,7 +95,7 @@ export function createRevoke({ store, world, record, bundles, leases }: RevokeRo
   }
   type Draft = ReturnType<Recorder['open']>;
 
-  async function halt(request: RevokeRequest & { readonly scope: HaltScope }, by: Operator, draft: Draft): Promise<Result<void>> {
+  async function halt(request: RevokeRequest & { readonly scope: HaltScope }, by: By, draft: Draft): Promise<Result<void>> {
     const { scope, target, reason } = request;
     if (!isKnown(scope, target)) return refuse('not_found', { detail: 'target' });
     const value = { scope, target, by: by.name, at: draft.now, reason };

@@ -95,6 +95,8 @@ export function printOf(folder: string): Readonly<Record<string, string>> {
   const found: Record<string, string> = {};
   for (const path of readdirSync(folder, { recursive: true, encoding: 'utf8' }).sort()) {
     const file = join(folder, path);
+    // Shared memory of who reads, no state: a broker that runs beside reads now and then.
+    if (path.endsWith('-shm')) continue;
     const about = lstatSync(file);
     const content = about.isFile() ? hash('sha256', readFileSync(file)) : about.isSymbolicLink() ? readlinkSync(file) : '';
     found[path] = `${(about.mode & 0o170777).toString(8)} ${content}`;

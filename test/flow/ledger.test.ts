@@ -139,7 +139,7 @@ describe('every path', () => {
     const all = await rows();
     assert.ok(all.length >= paths.length);
     const members = Object.keys(all[0] ?? {});
-    assert.equal(members.length, 29);
+    assert.equal(members.length, 30);
     for (const row of all) assert.deepEqual(Object.keys(row), members);
     const kinds = new Set(all.map((row) => row['kind']));
     assert.deepEqual([...kinds].sort(), ['bundle', 'faulted', 'key', 'minted', 'receipt', 'refused', 'revoked']);

@@ -178,7 +178,7 @@ export const CONTENTS: readonly Damage[] = [
     to: add('budget.yaml', 'x: 1'),
     listed: true,
     said: [
-      'budget.yaml: no file of this name belongs to a bundle (schema.cedarschema, agents.yaml, servers/<id>.yaml, *.cedar, tests/*.yaml)',
+      'budget.yaml: no file of this name belongs to a bundle (schema.cedarschema, agents.yaml, budgets.yaml, servers/<id>.yaml, *.cedar, tests/*.yaml)',
     ],
   },
 ];

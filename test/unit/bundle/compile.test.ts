@@ -197,7 +197,9 @@ const TABLE: readonly (readonly [string, Record<string, string>, readonly string
   [
     'a file that belongs nowhere',
     { 'budget.yaml': 'x: 1' },
-    ['budget.yaml: no file of this name belongs to a bundle (schema.cedarschema, agents.yaml, servers/<id>.yaml, *.cedar, tests/*.yaml)'],
+    [
+      'budget.yaml: no file of this name belongs to a bundle (schema.cedarschema, agents.yaml, budgets.yaml, servers/<id>.yaml, *.cedar, tests/*.yaml)',
+    ],
   ],
 ];
 for (const [name, changed, expected] of TABLE) {
