@@ -63,7 +63,7 @@ async function attempt(rooms: RedeemRooms, request: RedeemRequest, draft: Draft)
   const { found } = retry ? await store.look([retry.key]) : { found: [] };
   const earlier = recall(retry, found[0], world.now());
   if (!earlier.ok) return earlier;
-  const standing = unhalted({ agents, subject: job.subject, server: job.server.id });
+  const standing = unhalted({ agents, subject: job.subject, server: job.server.id, tool: job.call?.tool });
   if (earlier.value) {
     draft.note({ again: true });
     const claims = [unrevoked(action), ...standing, ...oneAtATime(retry, found[0])];
