@@ -11,6 +11,8 @@ export interface Line {
   ask(name: Name, keys: readonly string[], args: readonly (string | number)[]): Promise<Reply>;
   /** The latest commit that this broker was told of: a server that knows less has lost something. */
   learn(commit: number): void;
+  /** The memory may begin anew by what another broker has noticed. */
+  begins(since: number): void;
   /** Since when, epoch seconds, the server remembers everything. */
   readonly since: number;
   /** The store is not the one that it was: until the process begins again nothing is granted. */
@@ -230,6 +232,9 @@ export async function openLine(options: LineOptions): Promise<Line> {
     },
     learn(commit) {
       known = Math.max(known, commit);
+    },
+    begins(at) {
+      since = at;
     },
     get since() {
       return since;

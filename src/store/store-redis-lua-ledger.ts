@@ -157,7 +157,8 @@ local function watch(keys, argv)
   return { 'ok', meta.ch }
 end
 
--- keys: meta, ends. argv: id, known, now, limit. Takes ended keys out of their terms; answers how many. Notes the time.
+-- keys: meta, ends. argv: id, known, now, limit. Takes ended keys out of their terms; answers how many, and since when the
+-- memory is whole. Notes the time.
 local function tidy(keys, argv)
   local meta, now, why = standing(keys[1], argv[1], argv[2], argv[3])
   if why then return { why } end
@@ -172,7 +173,7 @@ local function tidy(keys, argv)
     redis.call('DEL', key)
   end
   if now > meta.seen + 1 then redis.call('HSET', keys[1], 'seen', now) end
-  return { 'ok', #refs }
+  return { 'ok', #refs, meta.since }
 end
 -- keys: meta, log, floor. argv: id, known, now, through, limit. Answers how many entries went; 0 when none is left, or one is not sealed.
 local function trim(keys, argv)

@@ -90,7 +90,9 @@ export function keepUp(on: {
   }
   async function tidy(): Promise<void> {
     for (let count = TIDIED; count === TIDIED && !stopped; ) {
-      count = Number((await line.ask('tidy', [names.meta, names.the('ends')], [TIDIED]))[1]);
+      const reply = await line.ask('tidy', [names.meta, names.the('ends')], [TIDIED]);
+      count = Number(reply[1]);
+      line.begins(Number(reply[2]));
     }
   }
   /** What a broker left unsealed that was killed, or lost its disk and name with its machine. */

@@ -262,13 +262,13 @@ suite('a Redis that has forgotten', { skip }, () => {
   });
   test('a server whose clock has been an hour ahead: its memory begins anew', async () => {
     await using redis = await startRedis({ appendfsync: 'always' });
-    const store = await openOn(redis);
+    const [store, other] = [await openOn(redis), await openOn(redis)];
     const before = store.since;
     await sleep(1_100);
     await redis.cli('HSET', '{countersign}:meta', 'seen', String(seconds() + 3_600));
     await until(() => commit(store, []).then(() => store.since > before), 'the store to notice');
+    await until(() => other.since === store.since, 'the other to be told');
     assert.equal(await commit(store, [issued('m', before)]), 'm@0');
-    await store.close();
   });
   test('still loading: waited for at the start, and no answer before', async () => {
     await using redis = await startRedis({ appendfsync: 'always', config: ['key-load-delay 2000'] });
