@@ -9,6 +9,7 @@ import type { Signatures } from './signatures.ts';
 
 type Subjects = Wishes['subjects'];
 const ROUND = 1_500;
+const WARM_ROUNDS = 12;
 
 export const exchange: Figure = {
   name: 'exchange',
@@ -23,9 +24,10 @@ export const exchange: Figure = {
       return await driving([bench.port, echo], async (broker, echoes) => {
         const made = async (count: number, subjects: Subjects) => makeRequests(await bench.scene(), count, { subjects });
         tell('warming up');
-        for (const subjects of ['fresh', 'kept', 'fresh', 'kept', 'fresh'] as const) {
-          await round(bench, broker, await made(1_000, subjects));
-          await round(bench, echoes, await made(1_000, 'kept'));
+        // Until the compiler has little left to do: it takes some ten thousand.
+        for (let i = 0; i < WARM_ROUNDS; i++) {
+          await round(bench, broker, await made(ROUND, i % 2 === 0 ? 'fresh' : 'kept'));
+          await round(bench, echoes, await made(ROUND, 'kept'));
         }
         const counted = { fresh: await count('fresh'), kept: await count('kept') };
         const costs: (Floors & { readonly echo: number } & { readonly [S in Subjects]: number })[] = [];
