@@ -1,0 +1,63 @@
+/** An approval in words for a terminal: what an agent wrote is shown, and never obeyed. */
+import type { ShownApproval } from '../src/operate/approvals.ts';
+
+/** Controls, bidi marks, invisible and private characters, and whatever is no character at all. */
+const HIDDEN = /[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
+const spell = (c: string): string => `\\u{${(c.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}}`;
+/** One line of printable text: whatever hides is spelt out. */
+export const printable = (text: string): string => text.replace(HIDDEN, spell);
+const MAX_SHOWN = 2_000;
+/** Long text is cut where it is shown, and says so: what is decided on is its digest. */
+const cut = (text: string): string =>
+  text.length <= MAX_SHOWN ? text : `${text.slice(0, MAX_SHOWN)}… (${text.length} characters; see all with --json)`;
+const time = (at: number): string => new Date(at * 1000).toISOString().replace('.000Z', 'Z');
+
+export function listWords(approvals: readonly ShownApproval[]): readonly string[] {
+  if (approvals.length === 0) return ['Nothing waits for anybody.'];
+  const rows = approvals.map((one) => [
+    one.id,
+    one.state,
+    printable(`${one.client} for ${one.subject}`),
+    one.tool,
+    `until ${time(one.until)}`,
+    one.demand.who.join(', '),
+  ]);
+  const widths = [0, 1, 2, 3, 4].map((i) => Math.max(...rows.map((row) => (row[i] ?? '').length)));
+  return rows.map((row) =>
+    row
+      .map((cell, i) => cell.padEnd(widths[i] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  );
+}
+
+/** From the canonical arguments alone; the stated purpose is quoted, and is nobody's word but the agent's. */
+export function showWords(one: ShownApproval): readonly string[] {
+  const acting = one.actors.filter((id) => id !== one.client);
+  const args = Object.entries(one.arguments).map(
+    ([name, value]) => [`  ${printable(name)}`, cut(printable(JSON.stringify(value)))] as const,
+  );
+  const raw = JSON.stringify([one.arguments, one.purpose ?? '']);
+  const rows: readonly (readonly [string, string])[] = [
+    ['approval', `${one.id}, ${one.state}`],
+    ['who asks', `${one.client}${one.owner === undefined ? '' : `, owned by ${one.owner}`}`],
+    ...(acting.length === 0 ? [] : [['through', acting.join(', ')] as const]),
+    ['for', one.subject],
+    ['what', one.description === undefined ? one.tool : `${one.tool} — ${one.description}`],
+    ['at', one.resource],
+    ['arguments', args.length === 0 ? 'none' : ''],
+    ...args,
+    ['digest', one.arguments_digest],
+    ...(one.purpose === undefined ? [] : [['says why', `“${cut(one.purpose)}” — the agent's own words, not checked`] as const]),
+    ['needs', `${one.demand.who.join(', ')}; at least ${one.demand.quorum} ${one.demand.quorum === 1 ? 'person' : 'people'}`],
+    ...one.votes.map(
+      (vote) => [`${vote.vote === 'deny' ? 'denied' : 'agreed'}`, `${vote.by}, ${time(vote.at)}: ${vote.reason} (${vote.via})`] as const,
+    ),
+    ['asked', time(one.made)],
+    ['until', time(one.until)],
+  ];
+  const width = Math.max(...rows.map(([name]) => name.length));
+  const lines = rows.map(([name, text]) => `${name.padEnd(width)}  ${printable(text)}`.trimEnd());
+  return hides(raw) ? [...lines, 'CAREFUL: it holds characters that hide or reorder text; they are spelt out above as \\u{…}.'] : lines;
+}
+const hides = (text: string): boolean => text.replace(HIDDEN, '') !== text || /\\u[0-9a-f]{4}/.test(text);

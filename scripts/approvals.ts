@@ -1,0 +1,114 @@
+/**
+ * What waits for people: lists it, shows one action as it would run, and says yes or no to it in somebody's name.
+ *
+ * Exit codes: 0 done · 1 refused · 2 the broker cannot be reached · 3 usage.
+ */
+import { Command, CommanderError } from 'commander';
+import type { ShownApproval } from '../src/operate/approvals.ts';
+import { listWords, printable, showWords } from './approvals-words.ts';
+import { type Answer, operatorClient, Unreachable } from './operator-client.ts';
+
+const EXIT = { done: 0, refused: 1, unreachable: 2, usage: 3 } as const;
+interface Options {
+  readonly socket: string;
+  readonly json?: true;
+  readonly state?: string;
+  readonly as?: string;
+  readonly reason?: string;
+}
+type Act = (options: Options, id: string) => Promise<number>;
+
+function program(run: (act: Act, options: Options, id: string) => Promise<void>): Command {
+  const root = new Command('approvals').description('Actions of agents that people must agree to.').exitOverride();
+  const common = (name: string, text: string): Command =>
+    root
+      .command(name)
+      .description(text)
+      .option('--socket <path>', "the broker's operator socket", './data/operator.sock')
+      .option('--json', 'as JSON')
+      .exitOverride();
+  common('list', 'what waits now')
+    .option('--state <state>', 'pending, approved, redeemed, denied, expired or cancelled')
+    .action((options: Options) => run(list, options, ''));
+  common('show', 'one of them, with the arguments it would run with')
+    .argument('<id>', 'apr_…')
+    .action((id: string, options: Options) => run(show, options, id));
+  for (const [name, text] of [
+    ['approve', 'say yes in the name of a person who has looked at it'],
+    ['deny', 'say no in the name of a person; it stands'],
+  ] as const)
+    common(name, text)
+      .argument('<id>', 'apr_…')
+      .requiredOption('--as <person>', 'who decides, such as people:u_alice; the ledger holds that you said so')
+      .requiredOption('--reason <text>', 'why: it stands in the ledger')
+      .action((id: string, options: Options) => run((own, which) => vote(name, own, which), options, id));
+  return root;
+}
+
+async function list(options: Options): Promise<number> {
+  const query = options.state === undefined ? '' : `?state=${encodeURIComponent(options.state)}`;
+  const answer = await operatorClient(options)('GET', `/operator/approvals${query}`);
+  if (answer.status !== 200) return refused(options, answer);
+  const { approvals } = answer.body as { readonly approvals: readonly ShownApproval[] };
+  if (options.json) console.log(JSON.stringify({ approvals }));
+  else for (const line of listWords(approvals)) console.log(line);
+  return EXIT.done;
+}
+async function show(options: Options, id: string): Promise<number> {
+  return tell(options, await operatorClient(options)('GET', `/operator/approvals/${encodeURIComponent(id)}`));
+}
+async function vote(how: 'approve' | 'deny', options: Options, id: string): Promise<number> {
+  const ballot = { vote: how, as: options.as ?? '', reason: options.reason ?? '' };
+  return tell(options, await operatorClient(options)('POST', `/operator/approvals/${encodeURIComponent(id)}`, ballot));
+}
+function tell(options: Options, answer: Answer): number {
+  if (answer.status !== 200) return refused(options, answer);
+  if (options.json) console.log(JSON.stringify(answer.body));
+  else for (const line of showWords(answer.body as ShownApproval)) console.log(line);
+  return EXIT.done;
+}
+
+/** What is wrong and what to do, by the detail or else the error of the answer. */
+const WORDS: Readonly<Record<string, string>> = {
+  not_found: 'There is no such approval. See what waits with: npm run approvals -- list',
+  own_action: 'The action is on their own behalf: somebody else must agree.',
+  not_an_approver: 'This person is not among those who must agree. See who is with: npm run approvals -- show <id>',
+  not_a_person: 'Name a person whom a configured issuer vouches for, such as people:u_alice. Agents decide nothing.',
+  already_voted: 'This person has agreed already: another one must.',
+  decided: 'It has been decided, fetched or cancelled already.',
+  lapsed: 'Its time is over: the agent must ask again.',
+  edited:
+    'Its record was changed in the store by something that is no broker of yours. Nothing can come of it; find out who can write there.',
+  invalid_request:
+    'The broker did not understand this. Give a state of the list, or a reason that is not empty and has at most 500 characters.',
+  access_denied: 'An agent, person, server or tool of it is halted. See what is with: npm run revoke -- --list',
+};
+function refused(options: Options, { body }: Answer): number {
+  const { error = 'no_answer', detail = '' } = (body ?? {}) as { readonly error?: string; readonly detail?: string };
+  if (options.json) console.log(JSON.stringify({ ok: false, error, ...(detail !== '' && { detail }) }));
+  else console.error(WORDS[detail] ?? WORDS[error] ?? `The broker refused: ${printable(error)}. Look at its log.`);
+  return EXIT.refused;
+}
+
+async function main(): Promise<number> {
+  let code: number = EXIT.usage;
+  const command = program(async (act, options, id) => {
+    try {
+      code = await act(options, id);
+    } catch (fault) {
+      if (!(fault instanceof Unreachable)) throw fault;
+      if (options.json) console.log(JSON.stringify({ ok: false, error: fault.code }));
+      else console.error(fault.message);
+      code = EXIT.unreachable;
+    }
+  });
+  try {
+    await command.parseAsync();
+  } catch (fault) {
+    if (!(fault instanceof CommanderError)) throw fault;
+    return fault.exitCode === 0 ? EXIT.done : EXIT.usage;
+  }
+  return code;
+}
+
+process.exitCode = await main();
