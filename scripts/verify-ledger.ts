@@ -4,10 +4,12 @@ import { DatabaseSync } from 'node:sqlite';
 import { setImmediate as turn } from 'node:timers/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { Command } from 'commander';
+import { ConfigError } from '../src/errors.ts';
 import { digestOf, FLAWS, type Head, type Repair, type Row, repairOf, verifier } from '../src/store/chain.ts';
 import { StoreRefused } from '../src/store/store.ts';
 import { SQLITE, sqliteCode, versionOf } from '../src/store/store-sqlite-open.ts';
 import { rowOf } from '../src/store/store-sqlite-tail.ts';
+import { LedgerUnreadable } from './verify-ledger-words.ts';
 
 export interface Report {
   readonly ok: boolean;
@@ -23,15 +25,6 @@ export interface Report {
   readonly repairs: readonly Repair[];
   readonly bad?: { readonly seq: number; readonly why: string; readonly remedy: string };
 }
-/** The ledger cannot be read at all: nothing is known of it. Constant text. */
-export class LedgerUnreadable extends Error {
-  readonly remedy: string;
-  constructor(message: string, remedy: string, cause?: unknown) {
-    super(message, { cause });
-    this.remedy = remedy;
-  }
-}
-
 const REMEDY = {
   changed: 'Keep this file as it is, as evidence. Compare the entry with a copy or an export; the entries before it are good.',
   damaged: 'The disk or the copy is damaged here. Verify another copy; the entries before it are good.',
@@ -170,6 +163,7 @@ async function main(): Promise<number> {
   const program = new Command('verify-ledger')
     .description('Checks the hash chain of the ledger, from the first entry to the last. Read-only; a broker may be running.')
     .option('--data <path>', 'the store', './data/countersign.db')
+    .option('--config <path>', 'a broker’s configuration, which says where the store is')
     .option('--json', 'print the report as JSON', false)
     .option('--expect-head <seq:hash>', 'a head noted earlier, which the ledger must still contain')
     .exitOverride();
@@ -178,7 +172,7 @@ async function main(): Promise<number> {
   } catch (fault) {
     return fault instanceof Error && 'exitCode' in fault && fault.exitCode === 0 ? 0 : 2;
   }
-  const { data, json, expectHead } = program.opts<{ data: string; json: boolean; expectHead?: string }>();
+  const { data, config, json, expectHead } = program.opts<{ data: string; config?: string; json: boolean; expectHead?: string }>();
   const head = expectHead === undefined ? undefined : headFrom(expectHead);
   if (expectHead !== undefined && !head) {
     process.stderr.write('--expect-head: give <number>:<hash>, as this program prints it\n');
@@ -190,13 +184,26 @@ async function main(): Promise<number> {
     told = performance.now();
     process.stderr.write(`${count} entries …\n`);
   };
-  try {
-    const report = await verifyLedger(data, { progress, ...(head && { expectHead: head }) });
-    process.stdout.write(json ? `${JSON.stringify(report)}\n` : tell(report));
+  const options = { progress, ...(head && { expectHead: head }) };
+  const say = (report: { readonly ok: boolean }, words: string): number => {
+    process.stdout.write(json ? `${JSON.stringify(report)}\n` : words);
     return report.ok ? 0 : 1;
+  };
+  try {
+    let file = data;
+    if (config !== undefined) {
+      // The broker's own code is read only where its configuration is.
+      const { tellChains, verifyConfigured } = await import('./verify-chains.ts');
+      const found = await verifyConfigured(config, process.env, options);
+      if ('report' in found) return say(found.report, tellChains(found.report));
+      file = found.file;
+    }
+    const report = await verifyLedger(file, options);
+    return say(report, tell(report));
   } catch (fault) {
-    if (!(fault instanceof LedgerUnreadable)) throw fault;
-    process.stderr.write(`${fault.message}\n${fault.remedy}\n`);
+    if (fault instanceof ConfigError) process.stderr.write(`${fault.problems.join('\n')}\n`);
+    else if (fault instanceof LedgerUnreadable) process.stderr.write(`${fault.message}\n${fault.remedy}\n`);
+    else throw fault;
     return 2;
   }
 }

@@ -61,9 +61,13 @@ type Bad = Pick<NonNullable<ChainReport['bad']>, 'seq' | 'flaw'>;
 /** Reads it once from its beginning and stops at the first flaw. `each` sees every good entry, sealed or not. */
 export async function verifyChains(
   ledger: Ledger,
-  options: { readonly expectHead?: Head; readonly each?: (body: JsonObject, row: ChainRow) => void } = {},
+  options: {
+    readonly expectHead?: Head;
+    readonly each?: (body: JsonObject, row: ChainRow) => void;
+    readonly progress?: (count: number) => void;
+  } = {},
 ): Promise<ChainReport> {
-  const { expectHead: expected, each } = options;
+  const { expectHead: expected, each, progress } = options;
   const floor = await ledger.floor();
   // Before the rows: what is sealed meanwhile stands further on.
   const recorded = await ledger.heads();
@@ -119,6 +123,7 @@ export async function verifyChains(
         const bad = await take(row);
         if (bad) return bad;
       }
+      progress?.(count);
     }
   }
   function atTheEnd(): Bad | undefined {

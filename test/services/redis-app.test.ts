@@ -1,6 +1,8 @@
 /** Two whole brokers of one issuer on one Redis, through their front doors. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { pino } from 'pino';
@@ -128,5 +130,33 @@ suite('two brokers on one Redis', { skip: await skipUnless('redis') }, () => {
     assert.equal(report.chains.length, 2);
     assert.ok(Number(kinds.get('minted')) >= 22, `${kinds.get('minted')} grants`);
     ledger.close();
+  });
+  test('is verified by the operator’s command, with the broker’s own configuration', async () => {
+    const file = join(rig.folder, 'countersign.yaml');
+    const { host, port } = redis;
+    writeFileSync(
+      file,
+      JSON.stringify({
+        issuer: rig.issuer,
+        policies: 'policies',
+        store: { use: 'redis', url: `redis://${host}:${port}`, password: { env: 'REDIS' } },
+        keys: { use: 'local', secret: { env: 'KEY' } },
+        operator: { socket: 'operator.sock' },
+      }),
+    );
+    const run = (...args: string[]) =>
+      spawnSync(process.execPath, ['scripts/verify-ledger.ts', '--config', file, ...args], {
+        encoding: 'utf8',
+        env: { PATH: process.env['PATH'], REDIS: redis.password },
+      });
+    const { status, stdout, stderr } = run();
+    assert.deepEqual([status, stderr], [0, '']);
+    assert.match(stdout, /^\d+ entries verified\nhead {5}\d+:[0-9a-f]{64}\n(chain {4}\S{16} \d+ entries, up to \d+:[0-9a-f]{64}\n){2}/);
+    const report = JSON.parse(run('--json').stdout);
+    assert.deepEqual([report.ok, report.chains.length], [true, 2]);
+    assert.equal(run('--expect-head', `3:${'f'.repeat(64)}`).status, 1);
+    await redis.cli('XDEL', '{countersign}:log', '7-0');
+    const bad = run();
+    assert.deepEqual([bad.status, /^BAD {6}entry 7: entries are missing/m.test(bad.stdout)], [1, true]);
   });
 });
