@@ -3,7 +3,7 @@ import { canonical } from '../wire/digest.ts';
 import { type Head, judgeTail, link, type Row, repairBody, START } from './chain.ts';
 
 /** How many rows are verified when the store opens; verify-ledger verifies all. */
-const WINDOW = 10_000;
+const WINDOW = 4_096;
 
 export interface Repaired {
   readonly firstBad: number;
