@@ -133,7 +133,6 @@ export function createApprove({ store, keeper, unhalted, reaches }: ApproveOptio
       if (approval.client !== caller.client.id || approval.key !== caller.jkt) return refuse('approval_unknown', { detail: 'binding' });
       draft.note(approval.facts);
       if (approval.state === 'denied') return refuse('approval_denied', { detail: id });
-      if (approval.state === 'cancelled') return refuse('approval_unknown', { detail: 'cancelled' });
       if (approval.state === 'expired' || hasLapsed(approval, now)) {
         draft.note({ approval: id });
         return refuse('approval_expired', ended(kept, 'lapse', now, 'approval_expired'));
@@ -145,6 +144,7 @@ export function createApprove({ store, keeper, unhalted, reaches }: ApproveOptio
         draft.note({ approval: id });
         return refuse('suspended', ended(kept, 'cancel', now, 'suspended'));
       }
+      if (approval.state === 'cancelled') return refuse('approval_unknown', { detail: 'cancelled' });
       if (approval.state === 'pending') return waiting(kept, found[1], now);
       draft.note({ approval: id });
       const redeemed = step(approval, { what: 'redeem' }, now);

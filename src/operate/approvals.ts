@@ -123,6 +123,10 @@ export function createApprovals({ store, world, record, bundles, keeper, people 
     const server = servers.byResource(resource)?.id ?? '';
     return unhalted({ agents: [client, ...actors].map(named), subject: name, server, tool });
   }
+  async function isHalted(kept: Kept): Promise<boolean> {
+    const keys = halts(kept).flatMap((claim) => ('key' in claim ? [claim.key] : []));
+    return (await store.look(keys)).found.some((halt) => halt !== undefined);
+  }
   /** A person whom a configured issuer vouches for, and no agent that a workload issuer knows under the same name. */
   function isPerson(name: string): boolean {
     const [, issuer = '', subject = ''] = /^([a-z][a-z0-9-]{0,31}):(\S{1,255})$/.exec(name) ?? [];
@@ -141,6 +145,10 @@ export function createApprovals({ store, world, record, bundles, keeper, people 
       if (!found.ok) return found;
       const kept = found.value;
       tell(draft, kept);
+      if (await isHalted(kept)) {
+        await end(kept, 'cancel');
+        return refuse('suspended');
+      }
       if (!isPerson(voter.name)) return refuse('vote_refused', { detail: 'not_a_person' });
       const stands = kept.approval.demand.who.filter((name) => name === voter.name || (isTeam(name) && voter.isOf(name)));
       const vote = { ...ballot, by: voter.name, stands, via: voter.via };
@@ -193,10 +201,7 @@ export function createApprovals({ store, world, record, bundles, keeper, people 
       const open = (await Promise.all((['pending', 'approved'] as const).map(scan))).flat();
       for (const kept of open) {
         if (hasLapsed(kept.approval, world.now())) await end(kept, 'lapse');
-        else {
-          const keys = halts(kept).flatMap((claim) => ('key' in claim ? [claim.key] : []));
-          if ((await store.look(keys)).found.some((halt) => halt !== undefined)) await end(kept, 'cancel');
-        }
+        else if (await isHalted(kept)) await end(kept, 'cancel');
       }
     },
   };
