@@ -18,8 +18,9 @@ export interface Posted {
 }
 export type Post = (body: string, contentType: string, options?: PostOptions) => Promise<Posted>;
 
-/** https, or loopback for trying things out; no redirects, 5 s, 64 KB. Throws TypeError at once for any other URL; the post throws when unanswered. */
-export function outgoing(options: { readonly url: string; readonly fetch?: typeof fetch }): Post {
+/** https, or loopback for trying things out; no redirects, 5 s, 64 KB unless told. Throws TypeError at once for any other URL; the post throws when unanswered. */
+export function outgoing(options: { readonly url: string; readonly fetch?: typeof fetch; readonly maxBytes?: number }): Post {
+  const { maxBytes = MAX_ANSWER_BYTES } = options;
   const send = options.fetch ?? fetch;
   if (!guardedUrl(options.url)) throw new TypeError('the issuer must be an https URL, or http on loopback');
   return async (body, contentType, { signal, headers, timeoutMs = TIMEOUT_MS } = {}) => {
@@ -31,17 +32,17 @@ export function outgoing(options: { readonly url: string; readonly fetch?: typeo
       redirect: 'error',
       signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
     });
-    return { status: response.status, text: await read(response), headers: response.headers };
+    return { status: response.status, text: await read(response, maxBytes), headers: response.headers };
   };
 }
 
-async function read(response: Response): Promise<string> {
+async function read(response: Response, maxBytes: number): Promise<string> {
   if (!response.body) return '';
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
     size += chunk.byteLength;
-    if (size > MAX_ANSWER_BYTES) throw new Error('the answer is too large');
+    if (size > maxBytes) throw new Error('the answer is too large');
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');

@@ -32,7 +32,8 @@ export type VerifyCode =
   | 'ERR_ACTION_CONSUMED'
   | 'ERR_ACTION_TOO_OLD'
   | 'ERR_STORE_UNAVAILABLE'
-  | 'ERR_INTROSPECTION_UNAVAILABLE';
+  | 'ERR_INTROSPECTION_UNAVAILABLE'
+  | 'ERR_REVOCATIONS_STALE';
 
 export type OAuthError =
   | 'invalid_request'
@@ -133,6 +134,7 @@ function answerOf(code: VerifyCode): Answer {
     case 'ERR_KEYS_UNAVAILABLE':
     case 'ERR_STORE_UNAVAILABLE':
     case 'ERR_INTROSPECTION_UNAVAILABLE':
+    case 'ERR_REVOCATIONS_STALE':
       return answer(503, 'temporarily_unavailable', 'The tool server cannot verify safely now.');
     default:
       return code satisfies never;

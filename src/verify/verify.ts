@@ -16,16 +16,17 @@
  *     });
  *     createServer(toNodeHandler(guard(handler, { verifier }))).listen(3000);
  *
+ * With `revocations: followRevocations({ issuer, resource, clientId: 'shop', key })` what is revoked is refused within a second.
  * `/mcp-v1`, `/fastify` and `/express` do the same for SDK v1 and for plain HTTP tools; any other server calls `verify` itself.
  */
 import { type DetailsFlaw, grantedDetails, TOOL_NAME } from '../wire/details.ts';
 import { canonical, digest, sha256 } from '../wire/digest.ts';
 import { proofChecker } from '../wire/dpop.ts';
 import { flawOf, isObject, type Json, MAX_JSON_BYTES } from '../wire/json.ts';
-import { remoteKeys } from '../wire/jwks-remote.ts';
-import { type KeySource, SKEW_SECONDS } from '../wire/jws.ts';
+import { type Claims, type KeySource, SKEW_SECONDS } from '../wire/jws.ts';
 import { SCOPE_LIST, scopeOf } from '../wire/oauth.ts';
 import { type Action, actorsOf, makeAction } from './action.ts';
+import { issuerKeys } from './broker-keys.ts';
 import type { Consumed } from './consumed.ts';
 import { type CredentialRules, code, type Held, type HttpRequest, hold, inHeader, inMeta, isBase, spend } from './credentials.ts';
 import { type Introspect, type IntrospectOptions, introspector } from './introspect.ts';
@@ -33,6 +34,7 @@ import { type ResourceMetadata, resourceMetadata } from './metadata.ts';
 import type { Nonces } from './nonces.ts';
 import type { Receipts } from './receipts.ts';
 import { type Refuse, refusals, VerifyError } from './refusal.ts';
+import type { Revocations } from './revocations.ts';
 
 export type { Action, Actor } from './action.ts';
 export { type Consumed, memoryConsumed } from './consumed.ts';
@@ -56,6 +58,7 @@ export { folderQueue } from './receipts-folder.ts';
 export { type AwsCredential, createRedeemer, type Redeemed, type Redeemer, type RedeemerOptions, type RedeemOptions } from './redeem.ts';
 export { type RedeemCode, RedeemError } from './redeem-error.ts';
 export { type OAuthError, type VerifyCode, VerifyError } from './refusal.ts';
+export { followRevocations, type Revocations, type RevocationsOptions } from './revocations.ts';
 export { currentAction } from './run.ts';
 
 export interface VerifierOptions {
@@ -81,6 +84,8 @@ export interface VerifierOptions {
   readonly nonce?: Nonces;
   /** Ask the broker about every action token: sees a revocation at once. The first issuer is asked. */
   readonly introspect?: IntrospectOptions;
+  /** What was revoked, as the broker tells it within a second (`followRevocations`): its issuer's tokens are held against it. */
+  readonly revocations?: Revocations;
   /** Where the outcome of actions is told (`receipts()`). */
   readonly receipts?: Receipts;
   /** For the protected-resource document (RFC 9728). */
@@ -128,11 +133,13 @@ const LIFETIMES = { maxLifetimeSeconds: 300, maxBaseLifetimeSeconds: 3_600 };
 
 /** @throws TypeError naming what is wrong with the options, no values. */
 export function createVerifier(options: VerifierOptions): Verifier {
-  const { resource, consumed, receipts } = options;
+  const { resource, consumed, receipts, revocations } = options;
   const issuers = typeof options.issuer === 'string' ? [options.issuer] : options.issuer;
   const [first] = issuers;
   if (!first || issuers.some((issuer) => !URL.canParse(issuer))) throw new TypeError('issuer: must be a URL');
   if (!URL.canParse(resource) || resource.includes('#')) throw new TypeError('resource: must be an absolute URI without fragment');
+  if (revocations && (revocations.resource !== resource || !issuers.includes(revocations.issuer)))
+    throw new TypeError('revocations: must be of this resource and an issuer of this verifier');
   const now = options.now ?? (() => Math.floor(Date.now() / 1000));
   const { name, documentation } = options;
   const metadata = resourceMetadata({
@@ -149,7 +156,9 @@ export function createVerifier(options: VerifierOptions): Verifier {
     ...(options.maxLifetimeSeconds !== undefined && { maxLifetimeSeconds: options.maxLifetimeSeconds }),
     ...(options.maxBaseLifetimeSeconds !== undefined && { maxBaseLifetimeSeconds: options.maxBaseLifetimeSeconds }),
     ...(options.nonce && { nonces: options.nonce }),
-    issuers: new Map(issuers.map((issuer) => [issuer, options.keys ?? keysOf(issuer, now)])),
+    issuers: new Map(
+      issuers.map((issuer) => [issuer, options.keys ?? (revocations?.issuer === issuer ? revocations.keys : issuerKeys(issuer, now))]),
+    ),
     checkProof: proofChecker(),
     resource,
     consumed,
@@ -192,6 +201,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
     if (canonical(args).length > MAX_JSON_BYTES) throw refuse('ERR_REQUEST_SIZE');
     if (digest(args) !== granted.value.digest) throw refuse('ERR_ARGUMENTS_DIGEST');
 
+    await unrevoked(claims, tool);
     if (introspect && !(await stands(introspect, token, String(claims['jti'])))) throw refuse('ERR_TOKEN_REVOKED');
     // What a memory that began later has forgotten may have run: the same answer as a second use.
     if (consumed.since !== undefined && claims.iat < consumed.since) throw refuse('ERR_ACTION_TOO_OLD');
@@ -201,6 +211,11 @@ export function createVerifier(options: VerifierOptions): Verifier {
     return makeAction({ ...known, ...(receipts && { receipts }) });
   }
 
+  async function unrevoked(claims: Claims, tool?: string): Promise<void> {
+    const said = await revocations?.check(claims, tool);
+    if (said === 'revoked') throw refuse('ERR_TOKEN_REVOKED');
+    if (said === 'stale') throw refuse('ERR_REVOCATIONS_STALE');
+  }
   async function stands(ask: Introspect, token: string, jti: string): Promise<boolean> {
     try {
       return await ask(token, jti);
@@ -220,6 +235,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
       if (!header) throw refuse('ERR_TOKEN_MISSING');
       const held = await hold(header, rules);
       if (!isBase(held)) throw refuse('ERR_SCOPE_INSUFFICIENT');
+      await unrevoked(held.claims);
       const { iss, sub, exp, client_id: clientId } = held.claims;
       return { issuer: iss, subject: sub, clientId: String(clientId), scopes: [SCOPE_LIST], exp };
     },
@@ -228,5 +244,3 @@ export function createVerifier(options: VerifierOptions): Verifier {
 
 const isDetailsFlaw = (flaw: DetailsFlaw): flaw is Extract<DetailsFlaw, `details_${string}`> => flaw.startsWith('details_');
 const sameClient = (a: Held, b: Held): boolean => a.claims.iss === b.claims.iss && a.claims['client_id'] === b.claims['client_id'];
-const keysOf = (issuer: string, now: () => number): KeySource =>
-  remoteKeys({ url: { issuer, document: 'oauth-authorization-server' }, now, staleSeconds: 300 });

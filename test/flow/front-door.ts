@@ -2,11 +2,12 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
+import { request } from 'node:http';
 import { join } from 'node:path';
 import { createRemoteJWKSet, type JWTPayload, jwtVerify, type ProtectedHeaderParameters } from 'jose';
 import { writeManifest } from '../../scripts/policies.ts';
 import type { Entry, World } from '../../src/model.ts';
-import type { JsonObject } from '../../src/wire/json.ts';
+import { isObject, type JsonObject, parseJson } from '../../src/wire/json.ts';
 import { createWorld } from '../../src/world.ts';
 import { jwt, newKey, type TestKey } from '../support/keys.ts';
 import { type Answer, type Asking, answerOf, RESOURCE, type Rig } from '../support/rig.ts';
@@ -171,3 +172,25 @@ export function aheadWorld(): AheadWorld {
 }
 /** A nonce for now: the rig keeps its first one. */
 export const freshNonce = async (rig: Rig): Promise<string> => (await post(rig, '/token', {})).headers.get('dpop-nonce') ?? '';
+
+/** The operator API on its socket, as scripts use it. */
+export function operate(rig: Rig, path: string, body?: JsonObject): Promise<JsonObject> {
+  return new Promise((resolve, reject) => {
+    const ask = request(
+      {
+        socketPath: join(rig.folder, 'operator.sock'),
+        path,
+        method: body ? 'POST' : 'GET',
+        headers: body ? { 'content-type': 'application/json' } : {},
+      },
+      async (answer) => {
+        let text = '';
+        for await (const part of answer) text += part;
+        const read = parseJson(text);
+        if (answer.statusCode === 200 && read.ok && isObject(read.value)) resolve(read.value);
+        else reject(new Error(`${answer.statusCode} ${text}`));
+      },
+    );
+    ask.once('error', reject).end(body && JSON.stringify(body));
+  });
+}

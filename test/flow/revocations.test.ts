@@ -1,14 +1,13 @@
 /** The signed feed (wire.md §7): what each tool server is told of what no longer stands, and how soon. */
 import assert from 'node:assert/strict';
-import { request } from 'node:http';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { createRemoteJWKSet, jwtVerify } from 'jose';
-import { isObject, type JsonObject, parseJson } from '../../src/wire/json.ts';
+import { isObject, type JsonObject } from '../../src/wire/json.ts';
 import { readStanding, type Standing, standingDigest, subjectMark } from '../../src/wire/revocations.ts';
 import { newKey, type TestKey } from '../support/keys.ts';
 import { RESOURCE, type Rig, startRig } from '../support/rig.ts';
-import { addSecondServer, clientForm, editBundle, post, revoke, tokenOf } from './front-door.ts';
+import { addSecondServer, clientForm, editBundle, operate, post, revoke, tokenOf } from './front-door.ts';
 
 const BILLING = 'http://127.0.0.1:9091/mcp';
 const NOTHING: Standing = { all: false, agents: [], subjects: [], tools: [], tokens: [] };
@@ -44,29 +43,9 @@ async function ask(form: Record<string, string> = {}, id = 'shop', key: TestKey 
   const { stands } = claims;
   return { claims, stands: readStanding(stands), held: isObject(stands) ? standingDigest(stands) : undefined };
 }
-/** The operator API on its socket, as scripts use it. */
-function operate(path: string, body?: JsonObject): Promise<JsonObject> {
-  return new Promise((resolve, reject) => {
-    const ask = request(
-      {
-        socketPath: join(rig.folder, 'operator.sock'),
-        path,
-        method: body ? 'POST' : 'GET',
-        headers: body ? { 'content-type': 'application/json' } : {},
-      },
-      async (answer) => {
-        let text = '';
-        for await (const part of answer) text += part;
-        const read = parseJson(text);
-        if (answer.statusCode === 200 && read.ok && isObject(read.value)) resolve(read.value);
-        else reject(new Error(`${answer.statusCode} ${text}`));
-      },
-    );
-    ask.once('error', reject).end(body && JSON.stringify(body));
-  });
-}
-const halt = (scope: string, target = ''): Promise<JsonObject> => operate('/operator/revocations', { scope, target, reason: 'drill' });
-const undo = (scope: string, target = ''): Promise<JsonObject> => operate('/operator/revocations/undo', { scope, target, reason: 'over' });
+const halt = (scope: string, target = ''): Promise<JsonObject> => operate(rig, '/operator/revocations', { scope, target, reason: 'drill' });
+const undo = (scope: string, target = ''): Promise<JsonObject> =>
+  operate(rig, '/operator/revocations/undo', { scope, target, reason: 'over' });
 
 describe('/revocations', () => {
   it('answers a newcomer at once, with all that stands', async () => {
@@ -147,7 +126,7 @@ describe('/revocations', () => {
     const { held = '' } = await ask();
     const waiting = ask({ held, wait: '20' });
     await editBundle(join(rig.folder, 'policies'), 'agents.yaml', /id: triage-bot\n/, 'id: triage-bot\n    suspended: true\n');
-    await operate('/operator/bundle/reload', {});
+    await operate(rig, '/operator/bundle/reload', {});
     assert.deepEqual((await waiting).stands?.agents, ['triage-bot']);
   });
 
@@ -160,7 +139,7 @@ describe('/revocations', () => {
   });
 
   it('is remembered for operators', async () => {
-    const { verifiers } = await operate('/operator/verifiers');
+    const { verifiers } = await operate(rig, '/operator/verifiers');
     const [one, two] = verifiers as unknown as readonly JsonObject[];
     assert.deepEqual([one?.['server'], two?.['server']], ['billing', 'shop']);
     assert.ok(Math.abs(Number(two?.['last_seen']) - rig.now()) <= 2);
