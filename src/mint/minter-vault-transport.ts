@@ -73,7 +73,8 @@ export function vaultTransport({ address, ca }: TransportOptions): Send {
     const asked = uri.startsWith(root) ? uri.slice(root.length) : '';
     const bare = method === 'GET' && asked.endsWith(LIST) ? asked.slice(0, -LIST.length) : asked;
     if (!VAULT_PATH.test(bare)) throw new VaultFault('vault_path');
-    const body = isObject(json) ? Buffer.from(JSON.stringify(json)) : undefined;
+    // Text, not bytes: head and body then leave in one write.
+    const body = isObject(json) ? JSON.stringify(json) : undefined;
     try {
       const response = await new Promise<IncomingMessage>((resolve, reject) => {
         const sent = request({
@@ -88,7 +89,7 @@ export function vaultTransport({ address, ca }: TransportOptions): Send {
             ...headers,
             accept: 'application/json',
             'x-vault-request': 'true',
-            ...(body && { 'content-type': 'application/json', 'content-length': body.length }),
+            ...(body && { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
           },
         });
         sent.once('response', resolve).once('error', reject).end(body);
