@@ -6,6 +6,9 @@
  *   x  sorted set: id by that last second, to find what has ended
  * A claim reads the total and the parts that ended since the claim before: nothing grows with the population of a window.
  */
+/** A broker's clock and a commit's way are behind by no more, or an amount that has ended since is no longer counted. Seconds. */
+const LAG = 10;
+
 export const SUMS = String.raw`
 -- window.ts, to the letter.
 local function lastSecond(at, till, span)
@@ -30,32 +33,39 @@ local function membersOf(key, now)
   return members
 end
 
--- What a known window holds at a second, and which of its parts have ended.
-local function windowAt(key, span, total, lo, now)
-  local ended, gone = {}, 0
-  if now - lo <= 64 then
+-- What a known window holds at a second: all but the parts that have ended by then. Those that ended before the floor may go.
+local function windowAt(key, span, stored, lo, at, floor)
+  local window = { total = stored, stored = stored, lo = lo, ended = {} }
+  local function ends(field, second, amount)
+    window.total = window.total - amount
+    if second < floor then
+      window.ended[#window.ended + 1] = field
+      window.stored = window.stored - amount
+    end
+  end
+  if at - lo <= 64 then
     local fields = {}
-    for second = lo, now - 1 do fields[#fields + 1] = span .. ':' .. second end
+    for second = lo, at - 1 do fields[#fields + 1] = span .. ':' .. second end
     if #fields > 0 then
-      local amounts = redis.call('HMGET', key, unpack(fields))
-      for i, amount in ipairs(amounts) do
-        if amount then ended[#ended + 1] = fields[i]; gone = gone + tonumber(amount) end
+      for i, amount in ipairs(redis.call('HMGET', key, unpack(fields))) do
+        if amount then ends(fields[i], lo + i - 1, tonumber(amount)) end
       end
     end
   else
     local all, start = redis.call('HGETALL', key), span .. ':'
     for i = 1, #all, 2 do
       local second = string.sub(all[i], 1, #start) == start and tonumber(string.sub(all[i], #start + 1))
-      if second and second < now then ended[#ended + 1] = all[i]; gone = gone + tonumber(all[i + 1]) end
+      if second and second < at then ends(all[i], second, tonumber(all[i + 1])) end
     end
   end
-  return { total = total - gone, ended = ended, lo = lo }
+  return window
 end
 
-local function openSum(s, n, x, now)
-  local spans = {}
+-- Judged at a second that may lie a little behind: so long nothing that has ended is taken away.
+local function openSum(s, n, x, judged, now)
+  local spans, floor = {}, now - ${LAG}
   for span in string.gmatch(redis.call('HGET', s, 'w') or '', '%d+') do spans[#spans + 1] = tonumber(span) end
-  return { s = s, n = n, x = x, now = now, spans = spans, windows = {}, members = {} }
+  return { s = s, n = n, x = x, now = math.max(judged, floor), floor = floor, spans = spans, windows = {}, members = {} }
 end
 -- A window that the sum was never claimed by is made from the members that are left; a refused batch leaves nothing of it.
 local function windowOf(sum, span)
@@ -64,7 +74,7 @@ local function windowOf(sum, span)
   for _, known in ipairs(sum.spans) do
     if known == span then
       local row = redis.call('HMGET', sum.s, span .. ':t', span .. ':lo')
-      window = windowAt(sum.s, span, tonumber(row[1] or 0), tonumber(row[2] or 0), sum.now)
+      window = windowAt(sum.s, span, tonumber(row[1] or 0), tonumber(row[2] or 0), sum.now, sum.floor)
     end
   end
   if not window then
@@ -108,11 +118,12 @@ local function writeSum(sum)
     if window.made then
       for ends, amount in pairs(window.parts) do redis.call('HSET', s, span .. ':' .. ends, number(amount)) end
       redis.call('HSET', s, span .. ':t', number(window.total), span .. ':lo', now)
-    elseif #window.ended > 0 or now - window.lo > 16 then
+    elseif #window.ended > 0 or sum.floor - window.lo > 16 then
       for _, field in ipairs(window.ended) do redis.call('HDEL', s, field) end
+      window.lo = math.max(window.lo, sum.floor)
       -- What adding and taking fractions leaves is nothing.
-      local total = math.abs(window.total) < 1e-9 and 0 or window.total
-      redis.call('HSET', s, span .. ':t', number(total), span .. ':lo', now)
+      local total = math.abs(window.stored) < 1e-9 and 0 or window.stored
+      redis.call('HSET', s, span .. ':t', number(total), span .. ':lo', window.lo)
     end
   end
   if sum.all then
@@ -129,13 +140,14 @@ local function writeSum(sum)
   for id, staged in pairs(sum.members) do
     local before, after, ends = staged.before, staged.after, 0
     for _, span in ipairs(sum.spans) do
+      local from = math.max(now, sum.windows[span].lo)
       local left = before and lastSecond(before.at, before.till, span)
-      if left and left >= now then
+      if left and left >= from then
         redis.call('HINCRBYFLOAT', s, span .. ':' .. left, number(-before.amount))
         redis.call('HINCRBYFLOAT', s, span .. ':t', number(-before.amount))
       end
       local leaves = after and lastSecond(after.at, after.till, span)
-      if leaves and leaves >= now then
+      if leaves and leaves >= from then
         redis.call('HINCRBYFLOAT', s, span .. ':' .. leaves, number(after.amount))
         redis.call('HINCRBYFLOAT', s, span .. ':t', number(after.amount))
         ends = math.max(ends, leaves)
@@ -150,7 +162,7 @@ local function writeSum(sum)
       redis.call('ZREM', x, id)
     end
   end
-  local old = redis.call('ZRANGEBYSCORE', x, '-inf', now - 1, 'LIMIT', 0, 4)
+  local old = redis.call('ZRANGEBYSCORE', x, '-inf', sum.floor - 1, 'LIMIT', 0, 4)
   if #old > 0 then
     redis.call('HDEL', n, unpack(old))
     redis.call('ZREM', x, unpack(old))
@@ -164,7 +176,7 @@ end
 
 local function sumAt(s, n, span, now)
   local row = redis.call('HMGET', s, span .. ':t', span .. ':lo')
-  if row[1] then return windowAt(s, span, tonumber(row[1]), tonumber(row[2] or 0), now).total end
+  if row[1] then return windowAt(s, span, tonumber(row[1]), tonumber(row[2] or 0), now, 0).total end
   local total = 0
   for _, m in pairs(membersOf(n, now)) do total = total + counted(m, span, now) end
   return total

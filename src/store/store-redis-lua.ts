@@ -93,7 +93,7 @@ local function decide(meta, now, given, keys, argv, k, a)
     if argv[a] == 's' then
       local s = keys[k]
       if not sums[s] then
-        sums[s] = openSum(s, keys[k + 1], keys[k + 2], now)
+        sums[s] = openSum(s, keys[k + 1], keys[k + 2], judged, now)
         sumOrder[#sumOrder + 1] = sums[s]
       end
       holds = sumHolds(sums[s], argv[a + 1], tonumber(argv[a + 2]), tonumber(argv[a + 3]), tonumber(argv[a + 4]), tonumber(argv[a + 5]))
