@@ -1,6 +1,7 @@
 import type { CallContext } from '../wire/details.ts';
 import type { JsonObject } from '../wire/json.ts';
 import type { META_PROOF, META_TOKEN } from '../wire/oauth.ts';
+import type { ApprovalMode, Waiting } from './waiting.ts';
 
 /** One tool call that is about to happen. */
 export interface Action {
@@ -14,7 +15,11 @@ export interface Action {
   readonly context?: CallContext;
   /** Names this one intended action: the same key always brings the same `txn`. Default: a fresh one. */
   readonly idempotencyKey?: string;
-  /** Opts in to human approval: then ERR_APPROVAL_PENDING instead of ERR_DENIED. */
+  /** `wait`: where people must agree they are asked, and this waits until they have decided or `signal` aborts. Default `refuse`: ERR_DENIED. */
+  readonly approval?: ApprovalMode;
+  /** How the wait goes. What it throws ends the wait. */
+  readonly onWaiting?: (waiting: Waiting) => void;
+  /** Opts in to human approval without waiting: then ERR_APPROVAL_PENDING instead of ERR_DENIED. The same action again has the same code. */
   readonly deferred?: boolean;
   readonly signal?: AbortSignal;
 }

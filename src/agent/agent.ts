@@ -34,15 +34,17 @@ import {
 } from '../wire/oauth.ts';
 import type { Action, Authorization, BaseOptions, BoundToken } from './action.ts';
 import { AgentError } from './error.ts';
-import { type Ask, conversation, type Fetch, isSecure, orAbort } from './exchange.ts';
+import { type Ask, conversation, type Fetch, isSecure, orAbort, pause } from './exchange.ts';
 import { clientOf, type PrivateKey, prover } from './key.ts';
 import { type FetchOptions, guardedFetch } from './transport.ts';
+import { untilDecided, type Waiting } from './waiting.ts';
 
 export type { Action, Authorization, BaseOptions, BoundToken, PresentedHeaders } from './action.ts';
 export { type AgentCode, AgentError, type AgentErrorFacts } from './error.ts';
 export type { Ask, Asking, Fetch } from './exchange.ts';
 export type { PrivateKey } from './key.ts';
 export type { Calling, FetchOptions } from './transport.ts';
+export type { ApprovalMode, Waiting } from './waiting.ts';
 
 export type TokenType = 'id_token' | 'access_token' | 'id-jag' | 'jwt';
 /** On whose behalf: what a trusted issuer says of a person or service (RFC 8693 §2.1). */
@@ -182,14 +184,19 @@ export function createAgent(options: AgentOptions): Agent {
         ...(context !== undefined && { context }),
       },
     ];
+    const waits = action.approval === 'wait';
     const answer = await ask({
       form: async () => ({
         resource,
         authorization_details: JSON.stringify(details),
-        ...(action.deferred && { [PARAM_COMPLETION_MODE]: COMPLETION_DEFERRED }),
+        ...((waits || action.deferred) && { [PARAM_COMPLETION_MODE]: COMPLETION_DEFERRED }),
       }),
       idempotencyKey: action.idempotencyKey ?? randomUUID(),
       signal,
+    }).catch((fault: unknown) => {
+      if (!waits || !(fault instanceof AgentError) || fault.code !== 'ERR_APPROVAL_PENDING') throw fault;
+      const tell = (how: Omit<Waiting, 'resource' | 'tool'>): void => action.onWaiting?.({ resource, tool, ...how });
+      return untilDecided(fault, { ask, now, wait: options.wait ?? pause, signal, tell });
     });
     const bound = accept(answer, resource, scopeOf(tool));
     const granted = grantedDetails(bound.claims['authorization_details'], resource);

@@ -8,8 +8,10 @@ export type AgentCode =
   | 'ERR_ACTION'
   /** Policy, budget or a person says no. Read `reason` and `remedy`; asking again unchanged will not help. */
   | 'ERR_DENIED'
-  /** A person must decide first: `deferral` names the code to poll. */
+  /** A person must decide first: `deferral` names the code to poll; `error` is `slow_down` where that was too soon. */
   | 'ERR_APPROVAL_PENDING'
+  /** Nobody decided in time. Asking again asks people again. */
+  | 'ERR_APPROVAL_EXPIRED'
   /** The broker does not know this client, its key, or this grant for it. */
   | 'ERR_CLIENT'
   /** The broker refused the request as sent: subject token, resource, details or proof. `error` is the OAuth code. */
@@ -39,6 +41,7 @@ const TEXT: Readonly<Record<AgentCode, string>> = {
   ERR_ACTION: 'The action cannot be asked for: it is not strict JSON, or no single JSON-RPC call.',
   ERR_DENIED: 'The broker does not allow this action.',
   ERR_APPROVAL_PENDING: 'A person must approve this action first.',
+  ERR_APPROVAL_EXPIRED: 'Nobody decided on this action in time.',
   ERR_CLIENT: 'The broker does not accept this client.',
   ERR_REQUEST: 'The broker refused the request.',
   ERR_LAPSED: 'The grant for this request has ended.',

@@ -40,7 +40,7 @@ interface Reply {
 
 export function conversation(options: Conversation): Ask {
   const { issuer, client, prover, now } = options;
-  const wait = options.wait ?? ((ms, signal) => sleep(ms, undefined, signal && { signal }));
+  const { wait = pause } = options;
   const endpoint = discovery(options);
 
   async function post(asking: Asking): Promise<Reply> {
@@ -110,6 +110,8 @@ export function conversation(options: Conversation): Ask {
   }
 }
 
+export const pause = (ms: number, signal?: AbortSignal): Promise<void> => sleep(ms, undefined, signal && { signal });
+
 /** The network failed, or an answer broke off: the same request may be sent again. */
 class Unreachable extends Error {}
 
@@ -161,6 +163,10 @@ function refused(reply: Reply): AgentError {
       return new AgentError('ERR_DENIED', undefined, facts);
     case 'authorization_pending':
       return facts.deferral ? new AgentError('ERR_APPROVAL_PENDING', undefined, facts) : new AgentError('ERR_PROTOCOL', 'deferral', facts);
+    case 'slow_down':
+      return new AgentError('ERR_APPROVAL_PENDING', undefined, facts);
+    case 'expired_token':
+      return new AgentError('ERR_APPROVAL_EXPIRED', undefined, facts);
     case 'invalid_client':
     case 'unauthorized_client':
     case 'unsupported_grant_type':

@@ -7,6 +7,7 @@ import type { Action, Authorization, BaseOptions, BoundToken } from './action.ts
 import { AgentError } from './error.ts';
 import type { Fetch } from './exchange.ts';
 import { bare, type Prover } from './key.ts';
+import type { ApprovalMode, Waiting } from './waiting.ts';
 
 export interface Calling {
   readonly tool: string;
@@ -18,6 +19,12 @@ export interface FetchOptions {
   /** Why this call is made, for the ledger and the approver. */
   readonly purpose?: (call: Calling) => string | undefined;
   readonly context?: CallContext;
+  /**
+   * `wait`: a call that people must agree to waits for them, as long as the transport lets it: give the MCP client a request timeout to match. What it
+   * gives up on is cancelled; the same call again goes on with the same approval. Default `refuse`: ERR_DENIED.
+   */
+  readonly approval?: ApprovalMode;
+  readonly onWaiting?: (waiting: Waiting) => void;
 }
 export interface FetchParts {
   readonly fetch: Fetch;
@@ -58,6 +65,8 @@ export function guardedFetch({ fetch, proofs, authorize, baseToken }: FetchParts
         idempotencyKey: keyOf(transport, call.id),
         ...(purpose !== undefined && { purpose }),
         ...(options.context && { context: options.context }),
+        ...(options.approval && { approval: options.approval }),
+        ...(options.onWaiting && { onWaiting: options.onWaiting }),
         ...(signal && { signal }),
       });
       return send(url, method, init, token);
