@@ -121,14 +121,14 @@ describe('names that move', () => {
     const house = new House();
     for (let round = 0; round < 8; round++) {
       house.fill(round);
-      for (let i = 0; i < 5 + 4 * round; i++) house.moves.step(Number.MAX_SAFE_INTEGER);
+      for (let i = 0; i < 2 * round; i++) house.moves.step(Number.MAX_SAFE_INTEGER);
       house.again();
       house.check();
       house.settle();
     }
     house.fill(8);
-    for (let deaths = 0; deaths < 12; deaths++) {
-      for (let i = 0; i < 13 * deaths; i++) house.moves.step(Number.MAX_SAFE_INTEGER);
+    for (let deaths = 0; deaths < 5; deaths++) {
+      for (let i = 0; i < 30 * deaths; i++) house.moves.step(Number.MAX_SAFE_INTEGER);
       house.again();
       house.check();
     }
@@ -233,8 +233,8 @@ describe('names in memory', () => {
       held.put(words, 0, before);
       expected.set(key, { until, row });
     };
-    for (let i = 1; i <= 60_000; i++) {
-      put(`${(i * 7919) % 40_000}`, 1_000 + i, i + 2 ** 33, 0);
+    for (let i = 1; i <= 40_000; i++) {
+      put(`${(i * 7919) % 30_000}`, 1_000 + i, i + 2 ** 33, 0);
     }
     for (const [key, where] of expected) assert.deepEqual(held.find(nameOf('salt', key)), where);
     assert.equal(held.size, expected.size);
@@ -243,9 +243,9 @@ describe('names in memory', () => {
     assert.equal(copy.size, expected.size);
     for (let i = 0; i < 5_000; i++) assert.equal(held.find(nameOf('salt', `none ${i}`)), undefined);
     // What ended before is forgotten as shards fill: memory follows what lives, not what was.
-    for (let i = 0; i < 400_000; i++) put(`more ${i}`, 100_000 + i, i + 1, 100_000 + i - 1_000);
+    for (let i = 0; i < 200_000; i++) put(`more ${i}`, 100_000 + i, i + 1, 100_000 + i - 1_000);
     assert.ok(held.size < 8_000, String(held.size));
-    for (let i = 399_001; i < 400_000; i++) assert.equal(held.find(nameOf('salt', `more ${i}`))?.row, i + 1);
+    for (let i = 199_001; i < 200_000; i++) assert.equal(held.find(nameOf('salt', `more ${i}`))?.row, i + 1);
   });
   it('has room for no more than so many that live, and finds room again', () => {
     const held = new Held();

@@ -29,8 +29,8 @@ const flight = (batches: readonly Batch<string>[], now = T) => ({
   heard: 0,
 });
 /** `db`: what the writer is given in its stead. */
-const writerOf = (db: DatabaseSync, stead = db) =>
-  createWriter({ db: stead, path: ':memory:', head: { seq: 0, hash: GENESIS }, passing: passingIn(db) });
+const writerOf = (db: DatabaseSync, stead = db, passing = passingIn(db)) =>
+  createWriter({ db: stead, path: ':memory:', head: { seq: 0, hash: GENESIS }, passing });
 const outcomes = (landed: Landed) => (landed.ok ? landed.outcomes : landed.what);
 const count = (db: DatabaseSync, table: string): number => Number(db.prepare(`SELECT count(*) AS n FROM ${table}`).get()?.['n']);
 
@@ -82,6 +82,15 @@ describe('a transaction that fails', () => {
       assert.equal(verifyChain(rows).ok, true, 'the chain goes on from the last entry that is there');
     });
   }
+  it('forgets which kinds of keys it was the first to have', () => {
+    const { db, faults, writer } = failing();
+    faults.set('COMMIT', FULL);
+    assert.equal(outcomes(writer.write(flight([batch(1)]))), 'disk');
+    assert.deepEqual(outcomes(writer.write(flight([batch(1), batch(1)]))), [HOLDS, 0]);
+    const next = passingIn(db);
+    for (const key of ['once/1', 'retry/1']) assert.deepEqual(next.value(key, T), { version: 1, value: '1' }, key);
+    assert.deepEqual(outcomes(writerOf(db).write(flight([batch(1)]))), [0]);
+  });
   it('ends the store where it cannot be taken back', () => {
     const { faults, writer } = failing();
     faults.set('COMMIT', FULL).set('ROLLBACK', IOERR_FSYNC);
@@ -166,4 +175,26 @@ it('keeps a sum in parts, whatever the number of its members', () => {
     writer.write(flight(batches, T + i * 800));
   }
   assert.ok(count(db, 'part') < 70);
+});
+
+it('finds short-lived keys that memory had no room for', () => {
+  const db = openForWriting(':memory:');
+  const passing = passingIn(db);
+  passing.soon.names.held.hasRoom = () => false;
+  const writer = writerOf(db, db, passing);
+  const seen = (version: number, value: number, at = T): Batch<string> => ({
+    at,
+    notAfter: at,
+    claims: [{ key: 'once/a', version, value, until: at + 60, else: 'taken' }],
+    entries: [],
+  });
+  assert.deepEqual(outcomes(writer.write(flight([seen(0, 1), seen(0, 1), seen(1, 2)]))), [HOLDS, 0, HOLDS]);
+  assert.deepEqual([count(db, 'soon'), count(db, 'later'), count(db, 'key')], [0, 1, 0]);
+  for (const now of [passing, passingIn(db)]) assert.deepEqual(now.value('once/a', T + 60), { version: 2, value: '2' });
+  assert.equal(passing.value('once/a', T + 61), undefined);
+  passing.soon.names.held.hasRoom = () => true;
+  const later = T + 61;
+  assert.deepEqual(outcomes(writer.write(flight([seen(2, 3, later), seen(0, 3, later)], later))), [0, HOLDS]);
+  for (const now of [passing, passingIn(db)]) assert.deepEqual(now.value('once/a', later), { version: 1, value: '3' });
+  assert.equal(count(db, 'soon'), 1);
 });
