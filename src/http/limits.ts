@@ -1,4 +1,5 @@
 /** What no exchange is begun for: too much from one address, or more than this broker can do in time. Counted, never recorded (wire.md §3.3). */
+import { isIP } from 'node:net';
 import rateLimit, { normalizeIP } from '@fastify/rate-limit';
 import underPressure from '@fastify/under-pressure';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
@@ -13,8 +14,7 @@ export interface Limits {
 
 /** The address that counts: of IPv6 its /64, which is one customer's. What a trusted proxy says that is no address is not taken for one. */
 export const addressOf = ({ ip, socket }: Pick<FastifyRequest, 'ip' | 'socket'>): string =>
-  normalizeIP(ADDRESS.test(ip) ? ip : (socket.remoteAddress ?? ''));
-const ADDRESS = /^[0-9a-f.:]{2,45}$/i;
+  normalizeIP(isIP(ip) ? ip : (socket.remoteAddress ?? ''));
 
 /** Where whoever routes to us must hear from us when there is most to do. */
 export const UNLIMITED = { pressureHandler: () => undefined, rateLimit: false } as const;

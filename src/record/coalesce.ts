@@ -26,6 +26,8 @@ export interface CoalesceOptions {
   readonly newName: () => string;
 }
 
+/** What the entry of many stands under, as `request`; its context has `count` and `address`. */
+export const TOGETHER = 'refusals';
 /** From more addresses at once than this nobody can be told apart, and they are counted as one. */
 const MOST = 1_000;
 const OTHERS = 'others';

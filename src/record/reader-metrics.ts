@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { TOGETHER } from './coalesce.ts';
 import type { Reader } from './record.ts';
 
 export interface Meters {
@@ -29,6 +30,12 @@ export function meters(sources: {
     name: 'countersign_http_refused_total',
     help: 'Requests refused before they were read',
     labelNames: ['status'],
+    registers,
+  });
+  const together = new Counter({
+    name: 'countersign_refusals_together_total',
+    help: 'Refusals before anybody was known, told in one entry for many',
+    labelNames: ['reason'],
     registers,
   });
   const faults = new Counter({ name: 'countersign_faults_total', help: 'Faults, whether or not an entry could be written', registers });
@@ -65,6 +72,7 @@ export function meters(sources: {
     registry,
     read: (entry, { milliseconds }) => {
       entries.inc({ kind: entry.kind, reason: entry.reason ?? '' });
+      if (entry.request === TOGETHER) together.inc({ reason: entry.reason ?? '' }, Number(entry.context?.['count'] ?? 0));
       seconds.observe({ kind: entry.kind }, milliseconds / 1000);
     },
     refused: (status) => refused.inc({ status: String(status) }),

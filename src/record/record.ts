@@ -3,7 +3,7 @@ import { type Reason, type Refusal, type Result, refuse, Unavailable } from '../
 import type { Claim, Draft, Entry, EntryKind, Facts, Id, World } from '../model.ts';
 import { type Store, StoreFault } from '../store/store.ts';
 import { ok } from '../wire/result.ts';
-import { coalesce } from './coalesce.ts';
+import { coalesce, TOGETHER } from './coalesce.ts';
 import { BLANK, newRoot, ROOT_BYTES, termsOf, toBody } from './entry.ts';
 
 export interface Recorder {
@@ -43,8 +43,6 @@ export interface RecordOptions {
 }
 /** How long refusals may come together before their entry is written. */
 const TOGETHER_MS = 2_000;
-/** What the entry of many stands under, as `request`; its context has `count` and `address`. */
-export const TOGETHER = 'refusals';
 /** Short-lived and small: its commit writes a row, as an exchange's does. */
 const PROBE = 'probe';
 interface Work {
