@@ -7,6 +7,7 @@ import { openApproval } from './app-approve.ts';
 import { algorithms, credentials, openMinters, openStore, secretSource } from './app-backends.ts';
 import { createStatus } from './app-health.ts';
 import { openLimits } from './app-limits.ts';
+import { openSignals } from './app-signals.ts';
 import { createAuthenticator } from './authenticate/authenticator.ts';
 import { oidcIssuer } from './authenticate/issuer-oidc.ts';
 import { nonces } from './authenticate/nonce.ts';
@@ -205,6 +206,7 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
     kinds: new Set(['aws', 'vault', ...config.backends.map(({ use }) => use)]),
     settle,
     feed,
+    ...openSignals(config, { record, world }),
     signer,
     ...(logins && { logins: logins.signer }),
     nonce: () => quietly(() => nonce.current(world.now())),

@@ -159,6 +159,17 @@ export const ConfigSchema = z.strictObject({
   ]),
   operator: z.strictObject({ socket: z.string().describe('Unix socket, 0600: who may open it is the operator') }),
   issuers: z.array(issuer).default([]),
+  signals: z
+    .array(
+      z.strictObject({
+        issuer: secureUrl.describe('The `iss` of its security event tokens'),
+        jwksUri: secureUrl,
+        audience: z.string().min(1).describe('Their `aud`'),
+        for: shortId.describe('The issuer of whose people it speaks, by id'),
+      }),
+    )
+    .default([])
+    .describe('Who may push shared signals to /events (RFC 8935): they halt a subject until a person undoes it'),
   backends: z.array(backEnd).default([]).describe('Where credentials for tools come from; one of a kind'),
   metrics: z.enum(['public', 'operator']).default('operator').describe('/metrics on the public address, or on the operator socket alone'),
   actors: z.int().min(1).max(8).default(3).describe('Longest chain of agents behind one token'),
@@ -190,6 +201,11 @@ function contradictions(config: Config): readonly string[] {
     if (!config.keys.algorithms.includes(end.algorithm)) problems.push(`backends.${index}.algorithm: keys.algorithms has no such keys`);
   }
   problems.push(...storeProblems(config.store));
+  const transmitters = config.signals.map((s) => s.issuer);
+  for (const [index, signal] of config.signals.entries()) {
+    if (!ids.includes(signal.for)) problems.push(`signals.${index}.for: there is no such issuer`);
+    if (transmitters.indexOf(signal.issuer) !== index) problems.push(`signals.${index}.issuer: stands twice`);
+  }
   const urls = config.issuers.map((i) => i.issuer);
   for (const [index, id] of ids.entries()) if (ids.indexOf(id) !== index) problems.push(`issuers.${index}.id: stands twice`);
   for (const [index, url] of urls.entries()) {

@@ -5,6 +5,7 @@ import { CREDENTIAL_PREFIX, DETAILS_TYPE, GRANT_CLIENT, GRANT_EXCHANGE, TYPE_ACC
 
 export const FORM = 'application/x-www-form-urlencoded';
 export const JWT = 'application/jwt';
+export const SECEVENT = 'application/secevent+jwt';
 export const JSON_TYPE = 'application/json';
 
 const text = { type: 'string' } as const;
@@ -121,6 +122,17 @@ export const revocationsDocs = {
     ['client_assertion'],
   ),
   response: { 200: answer('A JWS', text), ...refusals(400, 401, 429, 503) },
+};
+export const eventsDocs = {
+  summary: 'Shared signals: a security event token of a configured transmitter (RFC 8935), which halts its subject',
+  tags: ['operation'],
+  consumes: [SECEVENT],
+  body: text,
+  response: {
+    202: answer('Heard'),
+    400: answer('Refused (RFC 8935 §2.4)', json({ err: text, description: text }, ['err', 'description'])),
+    ...refusals(503),
+  },
 };
 const get = (
   summary: string,

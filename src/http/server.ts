@@ -7,9 +7,11 @@ import type { Signer } from '../keys/signer.ts';
 import type { Issued } from '../model.ts';
 import type { Settle } from '../settle.ts';
 import type { Feed } from '../settle-feed.ts';
+import type { Signals } from '../settle-signals.ts';
 import { StoreFault } from '../store/store.ts';
 import type { CredentialKind } from '../wire/oauth.ts';
-import { FORM, JSON_TYPE, JWT, openapiDocs } from './documents.ts';
+import { FORM, JSON_TYPE, JWT, openapiDocs, SECEVENT } from './documents.ts';
+import { eventEndpoint } from './events.ts';
 import { type Health, healthEndpoints, type Metrics, metricsEndpoint } from './health.ts';
 import { type Limits, limit, PRESSURE } from './limits.ts';
 import { metadataEndpoints } from './metadata.ts';
@@ -33,6 +35,8 @@ export interface ServerParts {
   readonly offered: readonly CredentialKind[];
   readonly settle: Settle;
   readonly feed: Feed;
+  /** Present: /events hears them. */
+  readonly signals?: Signals;
   readonly signer: Signer;
   /** Keys of our logins to back ends, where there are any. */
   readonly logins?: Signer;
@@ -60,6 +64,7 @@ function endpoints(server: FastifyInstance, parts: ServerParts, document: () => 
   tokenEndpoint(server, parts);
   settlementEndpoints(server, parts);
   revocationEndpoint(server, parts);
+  if (parts.signals) eventEndpoint(server, { signals: parts.signals });
   metadataEndpoints(server, parts);
   healthEndpoints(server, parts.health);
   if (parts.metrics) metricsEndpoint(server, parts.metrics);
@@ -112,7 +117,7 @@ export function bare(parts: Pick<ServerParts, 'onRefused' | 'onFault'> & Partial
   server.setValidatorCompiler(() => () => true);
   server.setSerializerCompiler(() => (data) => JSON.stringify(data));
   server.removeAllContentTypeParsers();
-  for (const type of [FORM, JWT, JSON_TYPE])
+  for (const type of [FORM, JWT, JSON_TYPE, SECEVENT])
     server.addContentTypeParser(type, { parseAs: 'string' }, (_request, body, done) => done(null, body));
 
   const methods = new Map<string, Set<string>>();
@@ -180,7 +185,10 @@ const REASONS = { 400: 'Bad Request', 408: 'Request Timeout', 431: 'Request Head
 const TURNED_AWAY = new Set([404, 405, 413, 415, 429, 501, 505]);
 /** A media type in UTF-8 or without parameters: in another charset two readers could read two texts. */
 const MEDIA = new Map(
-  [FORM, JWT, JSON_TYPE].map((type) => [type, new RegExp(`^${type}(?:\\s*;\\s*charset=(?:utf-8|"utf-8"))?\\s*$`, 'i')]),
+  [FORM, JWT, JSON_TYPE, SECEVENT].map((type) => [
+    type,
+    new RegExp(`^${type.replace('+', '\\+')}(?:\\s*;\\s*charset=(?:utf-8|"utf-8"))?\\s*$`, 'i'),
+  ]),
 );
 
 /**

@@ -28,6 +28,7 @@ export const LAW: Readonly<Record<string, readonly string[]>> = {
   'broker.ts': ['authenticate', 'decide', 'approve', 'mint', 'record', 'bundle', ...words],
   'settle.ts': ['settle-leases.ts', 'authenticate', 'decide', 'approve', 'mint', 'record', 'bundle', 'keys', ...words],
   'settle-feed.ts': ['authenticate', 'decide', 'mint', 'record', 'bundle', 'keys', ...words],
+  'settle-signals.ts': ['authenticate', 'decide', 'record', ...words],
   'settle-leases.ts': ['mint', 'record', 'keys', ...words],
   operate: [
     'operate',
@@ -43,7 +44,7 @@ export const LAW: Readonly<Record<string, readonly string[]>> = {
     'keys',
     ...words,
   ],
-  http: ['http', 'broker.ts', 'redeem.ts', 'settle.ts', 'settle-feed.ts', 'operate', 'authenticate', 'keys', ...words],
+  http: ['http', 'broker.ts', 'redeem.ts', 'settle.ts', 'settle-feed.ts', 'settle-signals.ts', 'operate', 'authenticate', 'keys', ...words],
   console: ['console', 'wire'],
   verify: ['verify', 'wire'],
   agent: ['agent', 'wire'],
