@@ -1,5 +1,6 @@
 /** Refusals before anybody has proved who they are: each has its entry up to a rate, and beyond it one entry tells of many. None is lost. */
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, test } from 'node:test';
@@ -7,7 +8,7 @@ import { pino } from 'pino';
 import { createApp } from '../../src/app.ts';
 import { parseConfig } from '../../src/config.ts';
 import type { Entry } from '../../src/model.ts';
-import { newKey } from '../support/keys.ts';
+import { jwt, newKey } from '../support/keys.ts';
 import { type Answer, type Asking, type Rig, startRig } from '../support/rig.ts';
 import { type TestWorld, testWorld } from '../support/test-world.ts';
 
@@ -113,8 +114,27 @@ describe('refusals of nobody in particular', () => {
     const replayed = await rig.form();
     const send = async (): Promise<number> => (await fetch(`${rig.issuer}/token`, { method: 'POST', ...replayed })).status;
     assert.deepEqual([await send(), await send(), await send()], [200, 401, 401]);
+    // A tool server that tells of what never was is known all the same.
+    for (let i = 0; i < 10; i++) {
+      const claims = {
+        iss: 'shop',
+        sub: 'shop',
+        aud: rig.issuer,
+        jti: randomUUID(),
+        txn: `txn_${'0'.repeat(32)}`,
+        iat: rig.now(),
+        exp: rig.now() + 60,
+      };
+      const receipt = await jwt(rig.server, { typ: 'countersign-receipt+jwt', alg: rig.server.alg }, { ...claims, outcome: 'done' });
+      const answer = await fetch(`${rig.issuer}/receipts`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/jwt' },
+        body: receipt,
+      });
+      assert.equal(answer.status, 400);
+    }
     const told = await story(from);
-    assert.deepEqual([told.alone, told.together.map(({ count }) => count)], [5 + 10 + 10 + 2, [5]]);
+    assert.deepEqual([told.alone, told.together.map(({ count }) => count)], [5 + 10 + 10 + 2 + 10, [5]]);
   });
   test('begin to have entries of their own again when the rate allows it', async () => {
     await start();
