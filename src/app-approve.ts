@@ -29,7 +29,6 @@ export function openApproval(
     return issuer !== undefined && (issuer.servers?.includes(server) ?? true);
   };
   const stopped = new AbortController();
-  held.push(() => stopped.abort());
 
   // Halts are looked at as they land, so that what a halt has ended is not there again once it is undone.
   let sweeping = Promise.resolve();
@@ -43,6 +42,9 @@ export function openApproval(
   void (async () => {
     for await (const _ of store.follow('halt/', stopped.signal)) await sweep();
   })().catch((fault) => stopped.signal.aborted || onFault(fault));
-  held.push(() => sweeping);
+  held.push(async () => {
+    stopped.abort();
+    await sweeping;
+  });
   return { approve: createApprove({ store, keeper, unhalted: haltClaims, reaches }), approvals };
 }

@@ -18,6 +18,12 @@ const error = json(
     reason: { ...text, description: 'Stable code, on a policy refusal' },
     remedy: json({ text, hints: { type: 'array', items: { type: 'object', additionalProperties: true } } }, ['text']),
     decision_id: { ...text, description: 'Names the ledger entry' },
+    deferral_code: {
+      ...text,
+      description: 'With authorization_pending and slow_down: poll with it every `interval` seconds, for `expires_in`',
+    },
+    interval: { type: 'integer' },
+    expires_in: { type: 'integer' },
   },
   ['error', 'error_description'],
 );
@@ -56,7 +62,8 @@ export const tokenDocs = {
       },
       scope: { ...text, description: '`tool:list` for a base token' },
       authorization_details: { ...text, description: `JSON text: exactly one entry of type ${DETAILS_TYPE}, see /rar` },
-      completion_mode: { ...text, enum: ['deferred'] },
+      completion_mode: { ...text, enum: ['deferred'], description: 'Where people must agree, ask them and answer authorization_pending' },
+      deferral_code: { ...text, description: `${GRANT_DEFERRED}: alone with client and proof, which are those of the first request` },
     },
     ['grant_type', 'client_assertion_type', 'client_assertion', 'resource'],
   ),

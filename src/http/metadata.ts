@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import type { Signer } from '../keys/signer.ts';
+import { GRANT_DEFERRED } from '../wire/deferred.ts';
 import { CREDENTIAL_PREFIX, type CredentialKind, DETAILS_TYPE, GRANT_CLIENT, GRANT_EXCHANGE, SCOPE_LIST } from '../wire/oauth.ts';
 import { authorizeDocs, detailsSchema, jwksDocs, metadataDocs, rarDocs } from './documents.ts';
 
@@ -16,7 +17,7 @@ export function metadata(issuer: string, offered: readonly CredentialKind[]): Re
     countersign_receipt_endpoint: `${issuer}/receipts`,
     countersign_details_schema: `${issuer}/rar`,
     response_types_supported: [],
-    grant_types_supported: [GRANT_EXCHANGE, GRANT_CLIENT],
+    grant_types_supported: [GRANT_EXCHANGE, GRANT_CLIENT, GRANT_DEFERRED],
     scopes_supported: [SCOPE_LIST],
     token_endpoint_auth_methods_supported: ['private_key_jwt'],
     token_endpoint_auth_signing_alg_values_supported: ['ES256', 'RS256'],

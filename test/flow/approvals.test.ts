@@ -83,6 +83,16 @@ describe('an action that people must agree to', () => {
     assert.match(JSON.stringify(answer.body['remedy']), /completion_mode=deferred/);
   });
 
+  it('is one grant under its Idempotency-Key too, whether it is polled for or asked for again', async () => {
+    const keyed = deletion('keyed', { headers: { 'idempotency-key': '"one-deletion"' } });
+    const { code, id } = await pending(rig, keyed);
+    assert.equal((await pending(rig, keyed)).code, code);
+    await vote(rig, id);
+    const polled = claimsOf(tokenOf(await poll(rig, code)));
+    const asked = claimsOf(tokenOf(await asking(rig, keyed)));
+    assert.deepEqual([asked['jti'], asked['txn']], [polled['jti'], polled['txn']]);
+  });
+
   it('a no stands for the life of its code, also for the same request', async () => {
     const { code, id } = await pending(rig, deletion('denied'));
     assert.equal((await vote(rig, id, 'deny')).status, 200);

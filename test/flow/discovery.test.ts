@@ -26,7 +26,11 @@ describe('documents', () => {
     assert.deepEqual([status, body['issuer'], headers.get('cache-control')], [200, rig.issuer, 'public, max-age=300']);
     // Without these two stock MCP SDKs reject the document.
     assert.deepEqual([body['authorization_endpoint'], body['response_types_supported']], [`${rig.issuer}/authorize`, []]);
-    assert.deepEqual(body['grant_types_supported'], ['urn:ietf:params:oauth:grant-type:token-exchange', 'client_credentials']);
+    assert.deepEqual(body['grant_types_supported'], [
+      'urn:ietf:params:oauth:grant-type:token-exchange',
+      'client_credentials',
+      'urn:ietf:params:oauth:grant-type:deferred',
+    ]);
     assert.deepEqual(
       [body['token_endpoint_auth_methods_supported'], body['dpop_signing_alg_values_supported'], body['scopes_supported']],
       [['private_key_jwt'], ['ES256'], ['tool:list']],
