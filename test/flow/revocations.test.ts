@@ -7,7 +7,7 @@ import { isObject, type JsonObject } from '../../src/wire/json.ts';
 import { readStanding, type Standing, standingDigest, subjectMark } from '../../src/wire/revocations.ts';
 import { newKey, type TestKey } from '../support/keys.ts';
 import { RESOURCE, type Rig, startRig } from '../support/rig.ts';
-import { addSecondServer, clientForm, editBundle, operate, post, revoke, tokenOf } from './front-door.ts';
+import { addSecondServer, claimsOf, clientForm, editBundle, operate, post, revoke, tokenOf } from './front-door.ts';
 
 const BILLING = 'http://127.0.0.1:9091/mcp';
 const NOTHING: Standing = { all: false, agents: [], subjects: [], tools: [], tokens: [] };
@@ -198,4 +198,17 @@ describe('/revocations, hostile', () => {
     assert.deepEqual((await post(rig, '/introspect', { ...(await form()), token: text })).body, { active: false });
     assert.equal((await post(rig, '/revocations', { ...(await form()), client_assertion: text })).status, 401);
   });
+});
+
+it('whoever waits is answered when the broker stops', async () => {
+  const own = await startRig();
+  const first = await post(own, '/revocations', await clientForm(own, 'shop', own.server));
+  const { stands } = claimsOf(first.text);
+  assert.ok(isObject(stands));
+  const waiting = post(own, '/revocations', { ...(await clientForm(own, 'shop', own.server)), held: standingDigest(stands), wait: '25' });
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  const began = performance.now();
+  const [answer] = await Promise.all([waiting, own.stop()]);
+  assert.deepEqual([answer.status, claimsOf(answer.text)['stands']], [200, undefined]);
+  assert.ok(performance.now() - began < 3_000);
 });
