@@ -76,9 +76,9 @@ describe('what was redeemed', () => {
 
   it('ends when its time has come, if nobody says anything', async () => {
     const { txn, answer } = await redeemed();
-    world.ahead(28);
+    world.ahead(20);
     assert.equal(await eventually(() => ended(answer), 1_500), false);
-    world.ahead(3);
+    world.ahead(11);
     assert.ok(await eventually(() => ended(answer), 3_000));
     assert.deepEqual(await lastEnd(txn), [['revoked', 'lapsed', 'toy', 'shop']]);
   });
