@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Command } from 'commander';
 import { pino } from 'pino';
 import { parse as parseYaml } from 'yaml';
-import { type App, checkApp, createApp } from './app.ts';
+import type { App } from './app.ts';
 import { type Config, configJsonSchema, parseConfig } from './config.ts';
 import { ConfigError } from './errors.ts';
 import { growWithLoad } from './main-memory.ts';
@@ -50,6 +50,8 @@ const LINGER_MS = 500;
 /** Starts a broker in this process and answers once it listens; it drains on SIGTERM and SIGINT, and a second signal ends it at once. */
 export async function run(config: Config, environment: NodeJS.ProcessEnv): Promise<App> {
   const log = pino({ level: config.log, base: null, redact: ['*.token', '*.assertion', '*.proof', '*.authorization', '*.arguments'] });
+  // Not above: all of that would be loaded before V8 has been told anything.
+  const { createApp } = await import('./app.ts');
   const app = await createApp(config, { world: createWorld(), log, environment });
   await app.listen();
   growWithLoad();
@@ -109,6 +111,7 @@ export async function main(argv: readonly string[], environment: NodeJS.ProcessE
   try {
     const config = readConfig(options.config);
     if (options.check) {
+      const { checkApp } = await import('./app.ts');
       for (const line of await checkApp(config, { world: createWorld(), environment })) console.log(line);
       return;
     }
