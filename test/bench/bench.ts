@@ -5,6 +5,7 @@ import { backends } from './figure-backends.ts';
 import { exchange } from './figure-exchange.ts';
 import { latency } from './figure-latency.ts';
 import { ledger } from './figure-ledger.ts';
+import { noisy } from './figure-noisy.ts';
 import { peer } from './figure-peer.ts';
 import { policy } from './figure-policy.ts';
 import { profile } from './figure-profile.ts';
@@ -14,7 +15,7 @@ import { verifier } from './figure-verifier.ts';
 import { machine } from './machine.ts';
 import { type Outcome, printTable } from './table.ts';
 
-const FIGURES: readonly Figure[] = [exchange, policy, peer, latency, scale, verifier, start, ledger, backends];
+const FIGURES: readonly Figure[] = [exchange, policy, peer, latency, scale, verifier, start, ledger, backends, noisy];
 
 const command = new Command('bench')
   .description('Measures the broker, in ratios within this run. Figures are told, not asserted.')

@@ -197,6 +197,15 @@ describe('what compose.yml mounts', () => {
     assert.match(lines.join('\n'), /^configuration: good\nbundle: good — 3 agents, 1 servers/);
   });
 
+  it('believes X-Forwarded-For of the network that the front shares with brokers alone', () => {
+    const { proxies } = parse(readFileSync(join(DOCKER, 'countersign.yaml'), 'utf8')) as { proxies: readonly string[] };
+    assert.deepEqual(
+      proxies,
+      document.networks['between']?.ipam?.config.map(({ subnet }) => subnet),
+    );
+    assert.match(readFileSync(join(DOCKER, 'nginx.conf'), 'utf8'), /proxy_set_header X-Forwarded-For \$remote_addr;/);
+  });
+
   it('has a certificate for every name that a container is called by over TLS', () => {
     const names = { front: ['countersign.internal', 'shop.internal'], redis: ['redis'], vault: ['vault'], minio: ['minio'] };
     for (const [file, hosts] of Object.entries(names))

@@ -33,6 +33,12 @@ test('a Vault is told by its address; the rest can stay as it is', () => {
   for (const backEnd of [vault, { ...vault, ...more }, { ...vault, address: 'http://127.0.0.1:8200' }])
     assert.deepEqual(problems({ ...good, backends: [backEnd] }), []);
 });
+test('limits stand where nothing is said of them, and none is said by name', () => {
+  const { limits, proxies } = parseConfig(good);
+  assert.deepEqual([limits.perAgent, limits.refusals, proxies], [{ requests: 600, seconds: 10 }, { requests: 60, seconds: 60 }, []]);
+  assert.equal(parseConfig({ ...good, limits: { perAgent: 'none' } }).limits.perAgent, 'none');
+  assert.deepEqual(problems({ ...good, proxies: ['127.0.0.1', '10.0.0.0/8', '::1', 'fd00::/8'] }), []);
+});
 test('every problem at once, each with its path, none with its value', () => {
   const found = problems({
     ...good,
@@ -61,6 +67,13 @@ const HOSTILE: readonly (readonly [string, object, string])[] = [
   ['Sentinels without a name to ask for', { store: { use: 'redis', sentinels: [{ host: '127.0.0.1', port: 1 }] } }, 'store.master'],
   ['a Redis elsewhere without TLS', { store: { use: 'redis', url: 'redis://redis:6379' } }, 'store.tls'],
   ['TLS that is none', { store: { use: 'redis', url: 'rediss://redis:6379', tls: 'none' } }, 'store.tls'],
+  ['a proxy by name', { proxies: ['nginx.internal'] }, 'proxies.0'],
+  ['every address as a proxy, by a word', { proxies: ['all'] }, 'proxies.0'],
+  ['no request at all', { limits: { perAddress: { requests: 0, seconds: 1 } } }, 'limits.perAddress'],
+  ['a limit over no time', { limits: { perAgent: { requests: 1, seconds: 0 } } }, 'limits.perAgent'],
+  ['half a limit', { limits: { perAgent: { requests: 1 } } }, 'limits.perAgent'],
+  ['a limit that is off by another word than none', { limits: { refusals: false } }, 'limits.refusals'],
+  ['a pressure of no time', { limits: { pressureMs: 0 } }, 'limits.pressureMs'],
   ['a port out of range', { listen: { port: 70_000 } }, 'listen.port'],
   ['the broker as its own issuer of people', { issuers: [{ ...good.issuers[0], issuer: defaults.issuer }] }, 'issuers.0.issuer'],
   ['keys beside logins', { backends: [{ ...sts, keys: 'default-chain' }] }, 'backends.0.keys'],
