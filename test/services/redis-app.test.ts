@@ -11,7 +11,7 @@ import { type ConfigInput, parseConfig } from '../../src/config.ts';
 import { verifyChains } from '../../src/store/chains.ts';
 import { openLedger } from '../../src/store/store-redis-ledger.ts';
 import { createWorld } from '../../src/world.ts';
-import { freePort, type Rig, startRig } from '../support/rig.ts';
+import { type Asking, freePort, type Rig, startRig } from '../support/rig.ts';
 import { UNLIMITED } from '../support/unlimited.ts';
 import { until } from './program.ts';
 import { skipUnless } from './provision.ts';
@@ -56,12 +56,21 @@ suite('two brokers on one Redis', { skip: await skipUnless('redis') }, () => {
     ends.push(other.close);
     await other.listen();
     // As if this store had been there for long: what the tests bring was issued before it was made.
-    await redis.cli('HSET', '{countersign}:meta', 'since', '0');
     doors = [rig.issuer, `http://127.0.0.1:${port}`];
+    const before = await Promise.all(doors.map(nonceOf));
+    await redis.cli('HSET', '{countersign}:meta', 'since', '0');
+    // Nonces begin anew with the memory: until both brokers have heard of it.
+    await until(async () => {
+      const [one, two] = await Promise.all(doors.map(nonceOf));
+      return one === two && !before.includes(one ?? '');
+    }, 'both brokers to be told');
   });
   after(async () => {
     for (const end of ends.reverse()) await end();
   });
+  const nonceOf = async (door: string): Promise<string> =>
+    (await fetch(`${door}/token`, { method: 'POST', body: new URLSearchParams() })).headers.get('dpop-nonce') ?? '';
+  const formed = async (asking: Asking = {}) => rig.form({ nonce: await nonceOf(doors[0]), ...asking });
   interface Answer {
     readonly status: number;
     readonly body: Readonly<Record<string, unknown>>;
@@ -83,14 +92,14 @@ suite('two brokers on one Redis', { skip: await skipUnless('redis') }, () => {
   });
   test('take one request once, whichever is asked first', async () => {
     for (let round = 0; round < 20; round++) {
-      const form = await rig.form();
+      const form = await formed();
       const answers = await Promise.all([...doors, ...doors].map((door) => send(door, form)));
       assert.deepEqual(answers.map(({ status }) => status).sort(), [200, 401, 401, 401]);
     }
   });
   test('give a retry at the other the first one’s grant', async () => {
     const retry = { headers: { 'idempotency-key': '"retry-1"' } };
-    const [first, second] = [await send(doors[0], await rig.form(retry)), await send(doors[1], await rig.form(retry))];
+    const [first, second] = [await send(doors[0], await formed(retry)), await send(doors[1], await formed(retry))];
     const jti = ({ body }: Answer): unknown =>
       (JSON.parse(Buffer.from(String(body['access_token']).split('.')[1] ?? '', 'base64url').toString()) as { jti: string }).jti;
     assert.deepEqual([first.status, second.status], [200, 200]);
