@@ -124,7 +124,7 @@ const heldBy = ({ id, txn, kind, where, exp }: Lease, { lease }: Credential): Le
 
 /** Past its deadline nothing is answered, though it is recorded: the client asks again under its Idempotency-Key. */
 const answer = (job: Job, grant: Grant, credential: Credential, draft: Draft, now: EpochSeconds): Result<Issued> =>
-  draft.signal.aborted ? refuse('deadline') : ok({ job, grant, credential, expiresIn: Math.max(0, credential.effectiveExpiry - now) });
+  draft.late ? refuse('deadline') : ok({ job, grant, credential, expiresIn: Math.max(0, credential.effectiveExpiry - now) });
 
 /** What had to be absent when the call was made (a halt, a revocation) must be absent still when its outcome is recorded. */
 const stillHolding = (claims: readonly Claim[]): readonly Claim[] => claims.filter((claim) => 'key' in claim && claim.value === undefined);
