@@ -3,6 +3,7 @@ import type { AssumeRoleCommandOutput, STSClient, STSClientConfig } from '@aws-s
 import { type Result, refuse } from '../errors.ts';
 import type { EpochSeconds } from '../model.ts';
 import { ok } from '../wire/result.ts';
+import { beforeAbort } from './deadline.ts';
 import { AwsFault, type Sending, type Transport } from './minter-aws-transport.ts';
 
 export interface StandingKeys {
@@ -173,11 +174,8 @@ function sessionOf({ Credentials: given }: Pick<AssumeRoleCommandOutput, 'Creden
 }
 
 /** The SDK may still be looking for keys, which no signal stops. */
-function abandonable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise<T>((resolve, reject) => {
-    const leave = (): void => reject(new AwsFault('aws_deadline'));
-    if (signal.aborted) leave();
-    signal.addEventListener('abort', leave, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave));
-  });
+async function abandonable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const done = await beforeAbort(work, signal);
+  if (done === undefined) throw new AwsFault('aws_deadline');
+  return done;
 }
