@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { styleText } from 'node:util';
 import { Command } from 'commander';
 import { pino } from 'pino';
-import { checkApp } from '../src/app.ts';
+import { checkApp } from '../src/app-check.ts';
 import type { Config } from '../src/config.ts';
 import { EXIT, explainRefusal, readConfig, run } from '../src/main.ts';
 import { createWorld } from '../src/world.ts';

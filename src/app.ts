@@ -4,8 +4,10 @@ import { userInfo } from 'node:os';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { openApproval } from './app-approve.ts';
-import { algorithms, credentials, openMinters, openStore, secretSource } from './app-backends.ts';
+import { credentials, openMinters, openStore, secretSource } from './app-backends.ts';
+import { dayOf, inOrder, recordBundle } from './app-check.ts';
 import { createStatus } from './app-health.ts';
+import { ringOpener } from './app-keys.ts';
 import { openLimits } from './app-limits.ts';
 import { openSignals } from './app-signals.ts';
 import { createAuthenticator } from './authenticate/authenticator.ts';
@@ -16,18 +18,14 @@ import type { Report } from './bundle/bundle.ts';
 import { folderBundles } from './bundle/bundle-folder.ts';
 import type { Config } from './config.ts';
 import { cedarEngine } from './decide/policy-cedar.ts';
-import { ConfigError } from './errors.ts';
 import { checkAddresses, closeServer, listenOnSocket } from './http/address.ts';
 import { openSecret } from './keys/secret-file.ts';
-import { type LocalSigner, localSigner } from './keys/signer-local.ts';
 import { LOGIN_LIFE_SECONDS, loginSigner } from './mint/login.ts';
 import type { World } from './model.ts';
 import { createBackends } from './operate/backends.ts';
-import { createKeys, type Keys } from './operate/keys.ts';
 import type { Operator } from './operate/operator.ts';
 import { createRevoke } from './operate/revoke.ts';
 import { findStory, tell } from './operate/story.ts';
-import { fromBody } from './record/entry.ts';
 import { logReader } from './record/reader-log.ts';
 import { createRecord, type Recorder } from './record/record.ts';
 import { createRedeem, isRedeem } from './redeem.ts';
@@ -37,7 +35,6 @@ import { createLeases } from './settle-leases.ts';
 import type { Store } from './store/store.ts';
 import { canonical } from './wire/digest.ts';
 import { proofChecker } from './wire/dpop.ts';
-import type { JsonObject } from './wire/json.ts';
 
 export interface App {
   readonly issuer: string;
@@ -121,18 +118,7 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
   recorder = record;
   await inOrder(store, world);
 
-  async function openRing(
-    ring: 'tokens' | 'backends',
-    maxTokenSeconds: number,
-  ): Promise<{ readonly signer: LocalSigner; readonly keys: Keys }> {
-    const timing = { maxAgeSeconds: config.keys.maxAgeSeconds, maxTokenSeconds, skewSeconds: SKEW_SECONDS };
-    const signer = await localSigner({ ring, store, secret, algs: algorithms(config), timing, world });
-    held.push(() => signer.close());
-    const keys = createKeys({ ring, keeper: signer, record, world });
-    const begun = await keys.begin();
-    if (!begun.ok) throw new ConfigError(['keys: the first signing keys could not be made; another broker may be starting on this store']);
-    return { signer, keys };
-  }
+  const openRing = ringOpener({ config, secret, store, record, world }, held);
   const tokens = await openRing('tokens', MAX_TOKEN_SECONDS);
   const { signer } = tokens;
   // Where there is no back end, nothing ever logs in at one.
@@ -245,45 +231,9 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
   };
 }
 
-/** Validates configuration, key source and bundle; writes nothing. What is good is said in a line each. */
-export async function checkApp(config: Config, edge: Pick<Edge, 'world' | 'environment'>): Promise<readonly string[]> {
-  const bundles = await folderBundles({
-    folder: config.policies,
-    engine: cedarEngine(),
-    credentials: credentials(config),
-    today: () => dayOf(edge.world),
-    watch: false,
-  });
-  try {
-    const { agents, servers, policy } = bundles.current();
-    if ('env' in config.keys.secret) openSecret(secretSource(config, edge.environment));
-    const { hash, warnings } = bundles.report();
-    return [
-      'configuration: good',
-      `bundle: good — ${agents.all.length} agents, ${servers.all.length} servers, ${policy.size} policies, ${hash}`,
-      ...warnings.map((w) => `warning: ${w.file}${w.line === undefined ? '' : `:${w.line}`}: ${w.text}`),
-    ];
-  } finally {
-    bundles.close();
-  }
-}
-
-const dayOf = (world: World): string => new Date(world.now() * 1000).toISOString().slice(0, 10);
-
 /** No token lives longer: decide.ts caps what policies ask for. */
 const MAX_TOKEN_SECONDS = 300;
-const SKEW_SECONDS = 10;
 
-/** What was used up is forgotten once its time has passed: begun again at an earlier time, it would work again. Throws ConfigError. */
-async function inOrder(store: Store, world: World): Promise<void> {
-  const [last] = await store.scan({ term: 'entry', limit: 1, newestFirst: true });
-  if (last && world.now() < fromBody(last.value as JsonObject).at - REMEMBERED_SECONDS)
-    throw new ConfigError([
-      "clock: this machine's clock is behind the ledger's last entry; set it right, or wait until that time has passed",
-    ]);
-}
-/** What has ended is remembered as much longer (store.ts), so that a small step back of the clock is no matter. */
-const REMEMBERED_SECONDS = 60;
 /** While the clock is in doubt there is no nonce: nothing is granted then either. */
 function quietly<T>(work: () => T): T | undefined {
   try {
@@ -291,10 +241,4 @@ function quietly<T>(work: () => T): T | undefined {
   } catch {
     return undefined;
   }
-}
-/** What is in force is part of the story: each bundle that comes into force is an entry. */
-async function recordBundle(record: Recorder, bundle: string, by: string): Promise<void> {
-  const draft = record.open('bundle');
-  draft.note({ bundle, by });
-  await record.commit(draft, 'bundle', []);
 }

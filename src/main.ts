@@ -111,7 +111,7 @@ export async function main(argv: readonly string[], environment: NodeJS.ProcessE
   try {
     const config = readConfig(options.config);
     if (options.check) {
-      const { checkApp } = await import('./app.ts');
+      const { checkApp } = await import('./app-check.ts');
       for (const line of await checkApp(config, { world: createWorld(), environment })) console.log(line);
       return;
     }

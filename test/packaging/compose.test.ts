@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { parse } from 'yaml';
-import { checkApp } from '../../src/app.ts';
+import { checkApp } from '../../src/app-check.ts';
 import { parseConfig } from '../../src/config.ts';
 import { createWorld } from '../../src/world.ts';
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { writeDemoBundle } from '../../../scripts/demo/bundle.ts';
-import type * as App from '../../../src/app.ts';
+import type * as App from '../../../src/app-check.ts';
 import { parseConfig } from '../../../src/config.ts';
 import { ConfigError } from '../../../src/errors.ts';
 import type { Job } from '../../../src/model.ts';
@@ -92,14 +92,14 @@ describe('a kind of one’s own', () => {
   for (const [name, from, to] of wrong) {
     it(`does not come into force with ${name}`, async () => {
       const policies = await bundleWith((folder) => editBundle(folder, 'servers/shop.yaml', from, to));
-      const { checkApp } = (await import(pathToFileURL(join(program.folder, 'src/app.ts')).href)) as typeof App;
+      const { checkApp } = (await import(pathToFileURL(join(program.folder, 'src/app-check.ts')).href)) as typeof App;
       const checking = checkApp(program.parseConfig({ ...withToy, policies }), { world: testWorld(), environment: {} });
       await assert.rejects(checking, (fault: Error) => fault.message.includes('servers/shop.yaml'));
     });
   }
   it('does with a good registration, of which --check says so', async () => {
     const policies = await bundleWith(async () => {});
-    const { checkApp } = (await import(pathToFileURL(join(program.folder, 'src/app.ts')).href)) as typeof App;
+    const { checkApp } = (await import(pathToFileURL(join(program.folder, 'src/app-check.ts')).href)) as typeof App;
     const said = await checkApp(program.parseConfig({ ...withToy, policies }), { world: testWorld(), environment: {} });
     assert.match(said.join('\n'), /bundle: good/);
   });
