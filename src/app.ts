@@ -23,7 +23,7 @@ import { openSecret } from './keys/secret-file.ts';
 import { LOGIN_LIFE_SECONDS, loginSigner } from './mint/login.ts';
 import type { World } from './model.ts';
 import { createBackends } from './operate/backends.ts';
-import type { Operator } from './operate/operator.ts';
+import { localOperator } from './operate/operator.ts';
 import { createRevoke } from './operate/revoke.ts';
 import { findStory, tell } from './operate/story.ts';
 import { logReader } from './record/reader-log.ts';
@@ -72,7 +72,7 @@ async function letGo(held: readonly Held[]): Promise<void> {
 
 async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
   const { world, log } = edge;
-  const operator: Operator = { name: `local:${userInfo().username}`, via: 'socket' };
+  const operator = localOperator(userInfo().username);
   let recorder: Recorder | undefined;
   const bundles = await folderBundles({
     folder: config.policies,

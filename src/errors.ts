@@ -48,6 +48,10 @@ export type Reason =
   | 'approval_expired'
   | 'approval_too_fast'
   | 'vote_refused'
+  // what people may do here
+  | 'login_needed'
+  | 'role_refused'
+  | 'forgery_suspected'
   // asking again
   | 'retry_mismatch'
   | 'retry_lapsed'
@@ -162,6 +166,12 @@ export function toWire(reason: Reason): WireError {
       return wire(400, 'expired_token', 'Nobody decided in time.');
     case 'vote_refused':
       return wire(403, 'access_denied', 'This person may not decide this.');
+    case 'login_needed':
+      return wire(401, 'login_required', 'Log in first.');
+    case 'role_refused':
+      return wire(403, 'access_denied', 'Your roles do not allow this.');
+    case 'forgery_suspected':
+      return wire(403, 'access_denied', 'This request did not come from the console; load the page again.');
     case 'approval_unknown':
       return wire(400, 'invalid_grant', 'This code is unknown, used, or of another client or key.');
     case 'retry_mismatch':

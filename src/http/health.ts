@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify';
+import type { Role } from '../operate/operator.ts';
 import { healthDocs, metricsDocs, readyDocs } from './documents.ts';
 import { UNLIMITED } from './limits.ts';
 
@@ -31,6 +32,8 @@ export function healthEndpoints(server: FastifyInstance, health: Health): void {
       .send({ status, checks });
   });
 }
-export function metricsEndpoint(server: FastifyInstance, metrics: Metrics): void {
-  server.get('/metrics', { schema: metricsDocs }, async (_, reply) => reply.type(metrics.contentType).send(await metrics.metrics()));
+export function metricsEndpoint(server: FastifyInstance, metrics: Metrics, roles?: readonly Role[]): void {
+  server.get('/metrics', { schema: metricsDocs, config: { ...(roles && { roles }) } }, async (_, reply) =>
+    reply.type(metrics.contentType).send(await metrics.metrics()),
+  );
 }

@@ -1,25 +1,26 @@
 import type { FastifyInstance } from 'fastify';
 import { refuse } from '../errors.ts';
-import type { Operator } from '../operate/operator.ts';
+import { ROLES } from '../operate/operator.ts';
 import { type Revoke, type RevokeRequest, SCOPES } from '../operate/revoke.ts';
 import { isObject, parseJson } from '../wire/json.ts';
 import { JSON_TYPE } from './documents.ts';
 import { operatorRefusal } from './operator-answer.ts';
+import { operatorOf } from './operator-guard.ts';
 
 /** GET and POST /operator/revocations, POST /operator/revocations/undo. */
-export function revokeEndpoints(server: FastifyInstance, parts: { readonly revoke: Revoke; readonly operator: Operator }): void {
-  const { revoke, operator } = parts;
-  server.get('/operator/revocations', async () => ({ halts: await revoke.list() }));
-  server.post('/operator/revocations', { config: { body: JSON_TYPE } }, async (request, reply) => {
+export function revokeEndpoints(server: FastifyInstance, { revoke }: { readonly revoke: Revoke }): void {
+  const deed = { config: { roles: ['operator'], body: JSON_TYPE } } as const;
+  server.get('/operator/revocations', { config: { roles: ROLES } }, async () => ({ halts: await revoke.list() }));
+  server.post('/operator/revocations', deed, async (request, reply) => {
     const asked = requestOf(request.body);
     if (!asked) return operatorRefusal(reply, refuse('request_malformed').error);
-    const outcome = await revoke.revoke(asked, operator);
+    const outcome = await revoke.revoke(asked, operatorOf(request));
     return outcome.ok ? outcome.value : operatorRefusal(reply, outcome.error);
   });
-  server.post('/operator/revocations/undo', { config: { body: JSON_TYPE } }, async (request, reply) => {
+  server.post('/operator/revocations/undo', deed, async (request, reply) => {
     const asked = requestOf(request.body);
     if (!asked || asked.dryRun) return operatorRefusal(reply, refuse('request_malformed').error);
-    const outcome = await revoke.undo(asked, operator);
+    const outcome = await revoke.undo(asked, operatorOf(request));
     return outcome.ok ? { ok: true, undone: outcome.value } : operatorRefusal(reply, outcome.error);
   });
 }

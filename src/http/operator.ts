@@ -2,12 +2,14 @@ import type { FastifyInstance } from 'fastify';
 import { refuse } from '../errors.ts';
 import type { Trial } from '../operate/backends.ts';
 import type { Keys, StepOptions } from '../operate/keys.ts';
-import type { Operate, Operator } from '../operate/operator.ts';
+import { type Operate, type Operator, ROLES } from '../operate/operator.ts';
 import { isObject, type JsonObject, parseJson } from '../wire/json.ts';
+import { ok } from '../wire/result.ts';
 import { JSON_TYPE } from './documents.ts';
 import { type Metrics, metricsEndpoint } from './health.ts';
 import { operatorRefusal } from './operator-answer.ts';
 import { approvalEndpoints } from './operator-approvals.ts';
+import { guard, operatorOf, type Who } from './operator-guard.ts';
 import { revokeEndpoints } from './operator-revoke.ts';
 import { verifierEndpoints } from './operator-verifiers.ts';
 import { bare, type ServerParts } from './server.ts';
@@ -15,34 +17,48 @@ import { bare, type ServerParts } from './server.ts';
 const STEPS = ['publish', 'activate', 'retire', 'emergency'] as const;
 type Step = (typeof STEPS)[number];
 
-/**
- * The operator API on a Unix socket: who may open the file is the operator, and the entry names the system user it belongs to. Until
- * people can log in there is no other way in.
- */
+export interface OperatorParts {
+  readonly operate: Operate;
+  readonly who: Who;
+  readonly metrics: Metrics;
+  /** On the local socket alone: what hands out a credential. */
+  readonly local: boolean;
+}
+/** The operator API on a Unix socket: who may open the file is the operator, and the entry names the system user it belongs to. */
 export function createOperatorServer(
-  parts: Pick<ServerParts, 'onRefused' | 'onFault'> & { readonly operate: Operate; readonly operator: Operator; readonly metrics: Metrics },
+  parts: Pick<ServerParts, 'onRefused' | 'onFault'> & Pick<OperatorParts, 'operate' | 'metrics'> & { readonly operator: Operator },
 ): FastifyInstance {
-  const { operate, operator } = parts;
   const server = bare(parts);
-  server.get('/operator/status', async () => operate.status());
-  server.get('/operator/leases', async () => operate.leases());
-  server.post<{ Params: { id: string } }>('/operator/leases/:id/end', { config: { body: JSON_TYPE } }, async (request, reply) => {
-    const outcome = await operate.backends.end(request.params.id, operator);
+  operatorEndpoints(server, { ...parts, who: () => ok(parts.operator), local: true });
+  return server;
+}
+const everyone = { config: { roles: ROLES } };
+const deed = { config: { roles: ['operator'], body: JSON_TYPE } } as const;
+
+/** The same for scripts and console: a scope of its own, guarded. */
+export function operatorEndpoints(server: FastifyInstance, parts: OperatorParts): void {
+  const { operate } = parts;
+  guard(server, parts.who);
+  server.get('/operator/status', everyone, async () => operate.status());
+  server.get('/operator/leases', everyone, async () => operate.leases());
+  server.post<{ Params: { id: string } }>('/operator/leases/:id/end', deed, async (request, reply) => {
+    const outcome = await operate.backends.end(request.params.id, operatorOf(request));
     return outcome.ok ? outcome.value : operatorRefusal(reply, outcome.error);
   });
-  server.get('/operator/backends', async () => operate.backends.status());
-  server.post('/operator/backends/mint', { config: { body: JSON_TYPE } }, async (request, reply) => {
-    const body = parseJson(typeof request.body === 'string' ? request.body : '');
-    const trial = body.ok && isObject(body.value) ? trialOf(body.value) : undefined;
-    if (!trial) return operatorRefusal(reply, refuse('request_malformed').error);
-    const outcome = await operate.backends.mint(trial, operator);
-    return outcome.ok ? outcome.value : operatorRefusal(reply, outcome.error);
-  });
-  server.get<{ Querystring: { ring?: unknown } }>('/operator/keys', async (request, reply) => {
+  server.get('/operator/backends', everyone, async () => operate.backends.status());
+  if (parts.local)
+    server.post('/operator/backends/mint', deed, async (request, reply) => {
+      const body = parseJson(typeof request.body === 'string' ? request.body : '');
+      const trial = body.ok && isObject(body.value) ? trialOf(body.value) : undefined;
+      if (!trial) return operatorRefusal(reply, refuse('request_malformed').error);
+      const outcome = await operate.backends.mint(trial, operatorOf(request));
+      return outcome.ok ? outcome.value : operatorRefusal(reply, outcome.error);
+    });
+  server.get<{ Querystring: { ring?: unknown } }>('/operator/keys', everyone, async (request, reply) => {
     const keys = ringOf(operate, request.query.ring);
     return keys ? { ...(await keys.status()) } : operatorRefusal(reply, refuse('not_found').error);
   });
-  server.post<{ Params: { step: string } }>('/operator/keys/:step', { config: { body: JSON_TYPE } }, async (request, reply) => {
+  server.post<{ Params: { step: string } }>('/operator/keys/:step', deed, async (request, reply) => {
     const step = STEPS.find((s): s is Step => s === request.params.step);
     const body = parseJson(typeof request.body === 'string' ? request.body : '');
     if (!step) return operatorRefusal(reply, refuse('not_found').error);
@@ -52,19 +68,19 @@ export function createOperatorServer(
     if (!options) return operatorRefusal(reply, refuse('request_malformed').error);
     const keys = ringOf(operate, ring);
     if (!keys) return operatorRefusal(reply, refuse('not_found').error);
-    const outcome = await keys.step(step, operator, options);
+    const outcome = await keys.step(step, operatorOf(request), options);
     return outcome.ok ? outcome.value : operatorRefusal(reply, outcome.error);
   });
-  server.get<{ Params: { id: string } }>('/operator/explain/:id', async (request, reply) => {
+  const story = { config: { roles: ['approver', 'operator', 'auditor'] } } as const;
+  server.get<{ Params: { id: string } }>('/operator/explain/:id', story, async (request, reply) => {
     const told = await operate.explain(request.params.id);
     return told.story.length === 0 ? operatorRefusal(reply, refuse('not_found').error) : told;
   });
-  server.post('/operator/bundle/reload', { config: { body: JSON_TYPE } }, async () => operate.reload(operator));
-  revokeEndpoints(server, { revoke: operate.revoke, operator });
+  server.post('/operator/bundle/reload', deed, async (request) => operate.reload(operatorOf(request)));
+  revokeEndpoints(server, operate);
   verifierEndpoints(server, operate);
-  approvalEndpoints(server, { approvals: operate.approvals, operator });
-  metricsEndpoint(server, parts.metrics);
-  return server;
+  approvalEndpoints(server, operate);
+  metricsEndpoint(server, parts.metrics, ROLES);
 }
 
 function ringOf({ rings }: Operate, name: unknown = 'tokens'): Keys | undefined {

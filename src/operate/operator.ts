@@ -8,11 +8,26 @@ import type { Keys, RingName } from './keys.ts';
 import type { Revoke } from './revoke.ts';
 import type { Told } from './story.ts';
 
-/** A person of the operator API. Over the local socket: the system user who owns it, since it is 0600. */
+/** What a person may do here. Nobody has one because they have another. */
+export const ROLES = ['viewer', 'approver', 'operator', 'auditor'] as const;
+/** `self`: everybody who has logged in, for what concerns them alone. */
+export type Role = (typeof ROLES)[number] | 'self';
+/** A person of the operator API. Over the local socket: the system user who owns it, since it is 0600; else who has logged in. */
 export interface Operator {
+  /** `local:<system user>`, or a person as `<issuer id>:<sub>`. */
   readonly name: string;
-  readonly via: 'socket';
+  readonly via: 'socket' | 'console';
+  readonly roles: ReadonlySet<Role>;
+  /** Of this team, by what their issuer says of them. */
+  readonly isOf: (team: string) => boolean;
 }
+/** Who may open the socket may do everything, and vouches for whom they speak for; the entry says so. */
+export const localOperator = (user: string): Operator => ({
+  name: `local:${user}`,
+  via: 'socket',
+  roles: new Set<Role>([...ROLES, 'self']),
+  isOf: () => true,
+});
 export interface Operate {
   /** `backends` only where a back end is configured. */
   readonly rings: Readonly<Partial<Record<RingName, Keys>> & { tokens: Keys }>;
