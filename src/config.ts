@@ -42,6 +42,36 @@ const issuer = z.discriminatedUnion('use', [
   }),
 ]);
 
+const values = z.array(z.string().min(1).max(256)).default([]);
+const consolePages = z.strictObject({
+  login: z
+    .strictObject({
+      issuer: shortId.describe('Who logs people in: a configured issuer that vouches for people, by id'),
+      clientId: z.string().min(1).describe('The console’s client id there; its redirect address is <our issuer>/console/callback'),
+      clientSecret: secretRef.optional().describe('Absent: a public client, by PKCE alone'),
+      scopes: z.string().min(1).default('openid profile email'),
+      roles: z.strictObject({
+        claim: z.string().min(1).default('groups').describe('The id_token’s claim that roles come from'),
+        viewer: values.describe('Whoever has one of these values is a viewer'),
+        approver: values,
+        operator: values,
+        auditor: values,
+      }),
+      teams: z
+        .strictObject({ claim: z.string().min(1).default('groups').describe('Each of its values is a team: team:<value>') })
+        .prefault({}),
+    })
+    .optional()
+    .describe('Absent: one-time links of the operator alone'),
+  sessionSeconds: z
+    .int()
+    .min(60)
+    .max(12 * 3600)
+    .default(8 * 3600)
+    .describe('A login ends at the latest so long after it began'),
+  idleSeconds: z.int().min(60).max(7200).default(1800).describe('And so long after it was last used'),
+});
+
 const timeoutMs = z.int().min(50).max(10_000).default(2_000).describe('One call to it');
 const backEnd = z.discriminatedUnion('use', [
   z.strictObject({
@@ -171,6 +201,7 @@ export const ConfigSchema = z.strictObject({
     .default([])
     .describe('Who may push shared signals to /events (RFC 8935): they halt a subject until a person undoes it'),
   backends: z.array(backEnd).default([]).describe('Where credentials for tools come from; one of a kind'),
+  console: consolePages.optional().describe('The web pages at /console; absent: there are none, and no operator API on this address'),
   metrics: z.enum(['public', 'operator']).default('operator').describe('/metrics on the public address, or on the operator socket alone'),
   actors: z.int().min(1).max(8).default(3).describe('Longest chain of agents behind one token'),
   deadlineMs: z.int().min(100).max(60_000).default(5_000).describe('One exchange, from first byte read to answer'),
@@ -206,6 +237,11 @@ function contradictions(config: Config): readonly string[] {
     if (!ids.includes(signal.for)) problems.push(`signals.${index}.for: there is no such issuer`);
     if (transmitters.indexOf(signal.issuer) !== index) problems.push(`signals.${index}.issuer: stands twice`);
   }
+  const login = config.console?.login;
+  if (login && !config.issuers.some(({ id, vouches }) => id === login.issuer && vouches.includes('person')))
+    problems.push('console.login.issuer: there is no such issuer of people');
+  if (login && !login.scopes.split(' ').includes('openid')) problems.push('console.login.scopes: openid is missing');
+  if (ids.includes('local')) problems.push(`issuers.${ids.indexOf('local')}.id: is the name of this machine’s own users`);
   const urls = config.issuers.map((i) => i.issuer);
   for (const [index, id] of ids.entries()) if (ids.indexOf(id) !== index) problems.push(`issuers.${index}.id: stands twice`);
   for (const [index, url] of urls.entries()) {

@@ -50,6 +50,7 @@ export type Reason =
   | 'vote_refused'
   // what people may do here
   | 'login_needed'
+  | 'login_refused'
   | 'role_refused'
   | 'forgery_suspected'
   // asking again
@@ -168,6 +169,8 @@ export function toWire(reason: Reason): WireError {
       return wire(403, 'access_denied', 'This person may not decide this.');
     case 'login_needed':
       return wire(401, 'login_required', 'Log in first.');
+    case 'login_refused':
+      return wire(403, 'access_denied', 'This login was not accepted; begin again.');
     case 'role_refused':
       return wire(403, 'access_denied', 'Your roles do not allow this.');
     case 'forgery_suspected':

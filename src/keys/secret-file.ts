@@ -105,6 +105,7 @@ function derive(root: Buffer): Secret {
   const macs = {
     approval: createSecretKey(purpose('mac/approval')),
     arguments: createSecretKey(purpose('mac/arguments')),
+    console: createSecretKey(purpose('mac/console')),
     nonce: createSecretKey(purpose('mac/nonce')),
     receipt: createSecretKey(purpose('mac/receipt')),
     retry: createSecretKey(purpose('mac/retry')),
