@@ -2,6 +2,7 @@
 import { Command, Option } from 'commander';
 import { type Figure, meets } from './figure.ts';
 import { backends } from './figure-backends.ts';
+import { brokers } from './figure-brokers.ts';
 import { exchange } from './figure-exchange.ts';
 import { latency } from './figure-latency.ts';
 import { ledger } from './figure-ledger.ts';
@@ -15,7 +16,7 @@ import { verifier } from './figure-verifier.ts';
 import { machine } from './machine.ts';
 import { type Outcome, printTable } from './table.ts';
 
-const FIGURES: readonly Figure[] = [exchange, policy, peer, latency, scale, verifier, start, ledger, backends, noisy];
+const FIGURES: readonly Figure[] = [exchange, policy, peer, latency, scale, verifier, start, ledger, backends, noisy, brokers];
 
 const command = new Command('bench')
   .description('Measures the broker, in ratios within this run. Figures are told, not asserted.')
