@@ -3,7 +3,7 @@ import type { Reason, Remedy } from './errors.ts';
 import type { EpochSeconds, Id } from './model-entry.ts';
 import type { Claim as StoreClaim } from './store/store.ts';
 import type { ToolCall } from './wire/details.ts';
-import type { JsonObject } from './wire/json.ts';
+import type { Json, JsonObject } from './wire/json.ts';
 import type { KeySource, Turn } from './wire/jws.ts';
 import type { CredentialKind } from './wire/oauth.ts';
 
@@ -160,6 +160,32 @@ export interface Policy {
   /** Subject and actor at once, where both are allowed and one call can tell; undefined: ask one after the other. */
   both?(subject: Question, actor: Question): readonly [Verdict, Verdict] | undefined;
   readonly size: number;
+  /** What it is made of, as people read it; absent where there is no text behind it. */
+  readonly rules?: readonly StatedRule[];
+}
+/** One policy as it is written. What its scope does not name it leaves open: absent is anybody, any tool, any server. */
+export interface StatedRule {
+  readonly id: string;
+  readonly effect: 'permit' | 'forbid';
+  readonly file: string;
+  readonly line: number;
+  readonly lastLine: number;
+  readonly text: string;
+  readonly principal?: { readonly type: string; readonly id?: string };
+  readonly tools?: readonly { readonly server: string; readonly tool: string }[];
+  readonly server?: string;
+  readonly ttlSeconds?: number;
+  readonly code?: string;
+  readonly remedy?: Remedy;
+  readonly approval?: Demand;
+  /** Its `@owner`, its conditions in plain words, and what they compare with. */
+  said(): { readonly owner?: string; readonly conditions: readonly string[]; readonly compared: readonly Compared[] };
+}
+/** A value that a policy names. `member`: looked for in a list; without `path` it is part of a reckoning. */
+export interface Compared {
+  readonly path?: readonly string[];
+  readonly as: 'value' | 'member';
+  readonly value: Json;
 }
 export interface Question {
   /** A subject (may they?) or an actor (may this agent, for them?). An agent for itself is asked about as a subject. */

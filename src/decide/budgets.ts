@@ -30,15 +30,18 @@ export function sharesOf(asked: Asked, { budgets }: Pick<Bundle, 'budgets'>): re
     return [{ budget, sum: sumName(budget, asked), windowSeconds, amount: typeof amount === 'number' ? amount : Number.POSITIVE_INFINITY }];
   });
 }
-function sumName({ id, per, windowSeconds }: Budget, { caller, actors, subject, server, action }: Asked): string {
+function sumName(budget: Budget, { caller, actors, subject, server, action }: Asked): string {
   const agent = actors[0] ?? caller.client;
-  const names = {
+  return sumOf(budget, {
     agent: agent.id,
     owner: agent.owner,
     subject: nameOf(subject),
     server: server.id,
     tool: action.kind === 'call' ? action.tool.name : '',
-  };
+  });
+}
+/** Under which name the store keeps what is spent; a name that the budget is not kept by may be absent. */
+export function sumOf({ id, per, windowSeconds }: Budget, names: Readonly<Partial<Record<Budget['per'][number], string>>>): string {
   return `budget/${id}/${windowSeconds}/${sha256(JSON.stringify(per.map((one) => [one, names[one]])))}`;
 }
 

@@ -22,13 +22,8 @@ export function decide(
   shares: readonly Share[] = [],
   sums: readonly number[] = [],
 ): Result<Decision> {
-  const { subject, caller } = asked;
-  const isSubject = (agent: Agent): boolean => subject.kind === 'agent' && subject.id === agent.id;
-  // An agent for itself is judged as a subject; every other one in the chain as an actor, the caller never left out.
-  const actors = [
-    ...asked.actors,
-    ...(isSubject(caller.client) || asked.actors.some(({ id }) => id === caller.client.id) ? [] : [caller.client]),
-  ];
+  const { subject } = asked;
+  const actors = actorsOf(asked);
   const agents = subject.kind === 'agent' ? [subject, ...actors] : actors;
   draft.note({ bundle: bundle.hash });
   for (const agent of agents) {
@@ -36,15 +31,11 @@ export function decide(
     if (agent.suspended) return refuse('client_suspended');
   }
 
-  const principals: readonly Question['principal'][] = [
-    { as: 'subject', who: subject },
-    ...actors.map((who) => ({ as: 'actor', who }) as const),
-  ];
   const allowed: Extract<Verdict, { allow: true }>[] = [];
   const policies: string[] = [];
   const spent = spentOf(shares, sums);
   const budgets = spent.length > 0 ? { budgets: leftOf(spent) } : {};
-  const questions = principals.map((principal): Question => ({ principal, asked, now: draft.now, ...budgets }));
+  const questions = principalsOf(asked).map((principal): Question => ({ principal, asked, now: draft.now, ...budgets }));
   const [first, second] = questions;
   const both = first && second && questions.length === 2 ? bundle.policy.both?.(first, second) : undefined;
   for (const [at, question] of questions.entries()) {
@@ -69,6 +60,16 @@ export function decide(
   });
 }
 
+/** Whom the decision is asked about, the subject first. */
+export const principalsOf = (asked: Asked): readonly Question['principal'][] => [
+  { as: 'subject', who: asked.subject },
+  ...actorsOf(asked).map((who) => ({ as: 'actor', who }) as const),
+];
+/** An agent for itself is judged as a subject; every other one in the chain as an actor, the caller never left out. */
+function actorsOf({ subject, caller, actors }: Asked): readonly Agent[] {
+  const isSubject = subject.kind === 'agent' && subject.id === caller.client.id;
+  return [...actors, ...(isSubject || actors.some(({ id }) => id === caller.client.id) ? [] : [caller.client])];
+}
 const REASONS = { denied: 'policy_denied', input: 'policy_input', error: 'policy_error' } as const;
 function refused(verdict: Extract<Verdict, { allow: false }>, as: 'subject' | 'actor'): ReturnType<typeof refuse> {
   return refuse(REASONS[verdict.cause], { code: verdict.code, detail: as, ...(verdict.remedy && { remedy: verdict.remedy }) });

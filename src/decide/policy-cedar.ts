@@ -9,6 +9,7 @@ import { readSchema, type Typed } from './policy-cedar-schema.ts';
 import { Unfit } from './policy-cedar-shape.ts';
 import { type Rule, readPolicies } from './policy-cedar-source.ts';
 import { refuseStrangers, refuseTwins, unique, validateRules } from './policy-cedar-validate.ts';
+import { stated } from './policy-cedar-words.ts';
 
 /** Cedar's names for parsed policies belong to the process, whatever engines there are. */
 const processSlots = createSlots();
@@ -49,6 +50,7 @@ export function cedarPolicy(parts: {
   const pairs = createPairs();
   return {
     size: rules.length,
+    rules: rules.map(stated),
     decide(question) {
       try {
         return decideOne(question, typed, index, slots, byId);
