@@ -9,6 +9,7 @@ import { dayOf, inOrder, recordBundle } from './app-check.ts';
 import { createStatus } from './app-health.ts';
 import { ringOpener } from './app-keys.ts';
 import { openLimits } from './app-limits.ts';
+import { openSearch } from './app-search.ts';
 import { openSignals } from './app-signals.ts';
 import { createAuthenticator } from './authenticate/authenticator.ts';
 import { oidcIssuer } from './authenticate/issuer-oidc.ts';
@@ -23,6 +24,7 @@ import { openSecret } from './keys/secret-file.ts';
 import { LOGIN_LIFE_SECONDS, loginSigner } from './mint/login.ts';
 import type { World } from './model.ts';
 import { createBackends } from './operate/backends.ts';
+import { createEntries } from './operate/entries.ts';
 import { localOperator } from './operate/operator.ts';
 import { createRevoke } from './operate/revoke.ts';
 import { findStory, tell } from './operate/story.ts';
@@ -159,6 +161,8 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
     for (const p of [...report.problems, ...report.warnings])
       log.warn({ file: p.file, line: p.line, text: p.text, hint: p.hint }, 'bundle');
   }
+  const search = openSearch(config, { store, environment: edge.environment, onRemade: () => log.warn('index of the ledger made again') });
+  held.push(() => search.close());
   const status = createStatus({
     config,
     world,
@@ -175,6 +179,7 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
     revoke: createRevoke({ store, world, record, bundles, leases }),
     approvals,
     backends: createBackends({ ...rooms, leases, environment: edge.environment }),
+    entries: createEntries({ store, search, servers: () => bundles.current().servers }),
     explain: async (id: string) => {
       const story = await findStory(store, id);
       return { story, words: tell(story) };

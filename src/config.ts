@@ -70,6 +70,7 @@ const consolePages = z.strictObject({
     .default(8 * 3600)
     .describe('A login ends at the latest so long after it began'),
   idleSeconds: z.int().min(60).max(7200).default(1800).describe('And so long after it was last used'),
+  index: z.string().min(1).optional().describe('File of the ledger’s index; absent: beside the store’s, with Redis in memory'),
 });
 
 const timeoutMs = z.int().min(50).max(10_000).default(2_000).describe('One call to it');

@@ -9,6 +9,7 @@ import { JSON_TYPE } from './documents.ts';
 import { type Metrics, metricsEndpoint } from './health.ts';
 import { operatorRefusal } from './operator-answer.ts';
 import { approvalEndpoints } from './operator-approvals.ts';
+import { entryEndpoints } from './operator-entries.ts';
 import { guard, operatorOf, type Who } from './operator-guard.ts';
 import { revokeEndpoints } from './operator-revoke.ts';
 import { verifierEndpoints } from './operator-verifiers.ts';
@@ -80,6 +81,7 @@ export function operatorEndpoints(server: FastifyInstance, parts: OperatorParts)
   revokeEndpoints(server, operate);
   verifierEndpoints(server, operate);
   approvalEndpoints(server, operate);
+  entryEndpoints(server, operate);
   metricsEndpoint(server, parts.metrics, ROLES);
 }
 

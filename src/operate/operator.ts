@@ -4,6 +4,7 @@ import type { LeasesStatus } from '../mint/lease-status.ts';
 import type { SeenVerifier } from '../settle-feed.ts';
 import type { Approvals } from './approvals.ts';
 import type { Backends } from './backends.ts';
+import type { Entries } from './entries.ts';
 import type { Keys, RingName } from './keys.ts';
 import type { Revoke } from './revoke.ts';
 import type { Told } from './story.ts';
@@ -36,6 +37,7 @@ export interface Operate {
   readonly approvals: Approvals;
   readonly verifiers: () => readonly SeenVerifier[];
   readonly backends: Backends;
+  readonly entries: Entries;
   readonly explain: (id: string) => Promise<{ readonly story: readonly Told[]; readonly words: readonly string[] }>;
   readonly reload: (by: Operator) => Promise<Report>;
   readonly status: () => Promise<object>;

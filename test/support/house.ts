@@ -52,7 +52,7 @@ export const LAW: Readonly<Record<string, readonly string[]>> = {
 };
 /** The composition root may be several files that share its prefix. */
 const APP = /^app(-[a-z]+)?\.ts$/;
-const BACK_END = /^[a-z]+\/(store|signer|secret|minter|issuer|policy|bundle|reader)-[a-z0-9-]+\.ts$/;
+const BACK_END = /^[a-z]+\/(store|signer|secret|minter|issuer|policy|bundle|reader|search)-[a-z0-9-]+\.ts$/;
 /** Vendor packages, by who may import them. Node's built-ins are free but for `process.env`, clocks and randomness. */
 const VENDORS: readonly (readonly [RegExp, readonly string[]])[] = [
   [

@@ -1,0 +1,153 @@
+/** Entries of the ledger, found and read. The index says where they stand; what is told is read there, and must be what was asked for. */
+import { type Result, refuse } from '../errors.ts';
+import type { Bundle, Entry } from '../model.ts';
+import { fromBody } from '../record/entry.ts';
+import type { Store, Stored } from '../store/store.ts';
+import type { JsonObject } from '../wire/json.ts';
+import { ok } from '../wire/result.ts';
+import { namesOf } from './indexed.ts';
+import { type Indexed, type Range, type Search, SPOKEN, type Usage, type Wanted } from './search.ts';
+import { findStory, type Told } from './story.ts';
+
+/** What people ask for. Names are exact; `q` is an id, or a part of a name. */
+export interface Asked {
+  readonly agent?: string;
+  readonly subject?: string;
+  readonly owner?: string;
+  readonly tool?: string;
+  /** Its id, or its resource. */
+  readonly server?: string;
+  /** What became of it: an entry's kind, or what a receipt said. */
+  readonly outcome?: string;
+  readonly reason?: string;
+  readonly policy?: string;
+  /** Who decided or operated. */
+  readonly by?: string;
+  /** `txn_`, `exc_`, `tok_`, `apr_`: all entries of one action. */
+  readonly id?: string;
+  readonly q?: string;
+  /** Epoch seconds, both inclusive. */
+  readonly from?: number;
+  readonly to?: number;
+}
+export interface EntriesPage {
+  /** Newest first. */
+  readonly entries: readonly Told[];
+  /** Where the next page begins; absent: this was the last. */
+  readonly before?: number;
+  /** Absent where the index was not needed. */
+  readonly indexed?: Indexed;
+}
+export interface Entries {
+  find(asked: Asked, page: { readonly before?: number; readonly limit: number }): Promise<Result<EntriesPage>>;
+  /** Each of them, oldest first, as it stands in the ledger, up to the entry `through`. */
+  each(asked: Asked, through: number): AsyncGenerator<Stored>;
+  /** The number of the last entry; 0: there is none. */
+  head(): Promise<number>;
+  usage(agent: string): Promise<Usage>;
+}
+export interface EntriesParts {
+  readonly store: Pick<Store, 'scan'>;
+  readonly search: Search;
+  readonly servers: () => Bundle['servers'];
+}
+
+const ID = /^(?:exc|txn|tok|apr)_[0-9a-f]{8,64}$/;
+/** Read at a time for somebody who takes all of it. */
+const STEP = 100;
+
+export function createEntries({ store, search, servers }: EntriesParts): Entries {
+  function rangeOf({ server, outcome, q, from, to, ...names }: Asked): Range {
+    const wanted: Wanted[] = [];
+    for (const field of ['agent', 'subject', 'owner', 'tool', 'reason', 'policy', 'by'] as const) {
+      const value = names[field];
+      if (value !== undefined) wanted.push({ fields: [field], values: [value] });
+    }
+    if (server !== undefined) wanted.push({ fields: ['resource'], values: [servers().byId(server)?.resource ?? server] });
+    if (outcome !== undefined) wanted.push({ fields: ['kind', 'outcome'], values: [outcome] });
+    return { wanted, ...(q !== undefined && { text: q }), ...(from !== undefined && { from }), ...(to !== undefined && { to }) };
+  }
+  const idOf = ({ id, q }: Asked): string | undefined => id ?? (q !== undefined && ID.test(q) ? q : undefined);
+  async function read(seq: number): Promise<Stored | undefined> {
+    const [row] = await store.scan({ term: 'entry', after: keyOf(seq - 1), limit: 1 });
+    return row?.key === keyOf(seq) ? row : undefined;
+  }
+  /** Of one action: few, and the store itself finds them. */
+  async function ofOne(id: string, { q, ...asked }: Asked): Promise<readonly Told[]> {
+    const range = rangeOf(q === id ? asked : { ...asked, ...(q !== undefined && { q }) });
+    return (await findStory(store, id)).filter(({ entry }) => fulfils(entry, range)).reverse();
+  }
+  async function byIndex(range: Range, before: number | undefined, limit: number): Promise<EntriesPage> {
+    const { seqs, indexed } = await search.find({ ...range, limit: limit + 1, ...(before !== undefined && { before }) });
+    const page = seqs.slice(0, limit);
+    const rows = await Promise.all(page.map(read));
+    const entries = rows.flatMap((row) => (row ? [told(row)] : [])).filter(({ entry }) => fulfils(entry, range));
+    const last = page.at(-1);
+    return { entries, ...(seqs.length > limit && last !== undefined && { before: last }), indexed };
+  }
+  async function latest(before: number | undefined, limit: number): Promise<EntriesPage> {
+    const after = before === undefined ? {} : { after: keyOf(before) };
+    const rows = await store.scan({ term: 'entry', limit: limit + 1, newestFirst: true, ...after });
+    const entries = rows.slice(0, limit).map(told);
+    const last = entries.at(-1);
+    return { entries, ...(rows.length > limit && last && { before: last.seq }) };
+  }
+
+  return {
+    async find(asked, { before, limit }) {
+      if (asked.from !== undefined && asked.to !== undefined && asked.from > asked.to) return refuse('request_malformed');
+      const id = idOf(asked);
+      if (id !== undefined) {
+        const all = (await ofOne(id, asked)).filter(({ seq }) => before === undefined || seq < before);
+        const last = all[limit - 1];
+        return ok({ entries: all.slice(0, limit), ...(all.length > limit && last && { before: last.seq }) });
+      }
+      const range = rangeOf(asked);
+      return ok(await (isOpen(range) ? latest(before, limit) : byIndex(range, before, limit)));
+    },
+    async *each(asked, through) {
+      const range = rangeOf(asked);
+      const id = idOf(asked);
+      const seqs = id === undefined ? undefined : (await ofOne(id, asked)).map(({ seq }) => seq).reverse();
+      if (seqs) {
+        for (const seq of seqs) yield* present(await read(seq));
+        return;
+      }
+      // From the ledger itself: who takes it away wants all of it, not what an index knows.
+      for (let after = 0; ; ) {
+        const rows = await store.scan({ term: 'entry', limit: STEP, ...(after > 0 && { after: keyOf(after) }) });
+        for (const row of rows) {
+          after = seqOf(row.key);
+          if (after > through) return;
+          if (fulfils(fromBody(row.value as JsonObject), range)) yield row;
+        }
+        if (rows.length < STEP) return;
+      }
+    },
+    async head() {
+      const [row] = await store.scan({ term: 'entry', limit: 1, newestFirst: true });
+      return row ? seqOf(row.key) : 0;
+    },
+    usage: (agent) => search.usage(agent),
+  };
+}
+
+const keyOf = (seq: number): string => `entry/${String(Math.max(0, seq)).padStart(16, '0')}`;
+export const seqOf = (key: string): number => Number(key.slice('entry/'.length));
+const told = (row: Stored): Told => ({ seq: seqOf(row.key), hash: row.hash ?? '', entry: fromBody(row.value as JsonObject) });
+function* present(row: Stored | undefined): Generator<Stored> {
+  if (row) yield row;
+}
+const isOpen = ({ wanted, text, from, to }: Range): boolean =>
+  wanted.length === 0 && text === undefined && from === undefined && to === undefined;
+
+function fulfils(entry: Entry, range: Range): boolean {
+  if (isOpen(range)) return true;
+  const { wanted, text, from, to } = range;
+  const names = namesOf(entry);
+  const all = wanted.every(({ fields, values }) => names.some(([field, value]) => fields.includes(field) && values.includes(value)));
+  const within = text === undefined || names.some(([field, value]) => SPOKEN.has(field) && lower(value).includes(lower(text)));
+  return all && within && (from === undefined || entry.at >= from) && (to === undefined || entry.at <= to);
+}
+/** As SQLite's lower() does: ASCII alone. */
+const lower = (text: string): string => text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
