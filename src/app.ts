@@ -9,7 +9,7 @@ import { dayOf, inOrder, recordBundle } from './app-check.ts';
 import { createStatus } from './app-health.ts';
 import { ringOpener } from './app-keys.ts';
 import { openLimits } from './app-limits.ts';
-import { openSearch } from './app-search.ts';
+import { openLookout } from './app-lookout.ts';
 import { openSignals } from './app-signals.ts';
 import { createAuthenticator } from './authenticate/authenticator.ts';
 import { oidcIssuer } from './authenticate/issuer-oidc.ts';
@@ -24,7 +24,6 @@ import { openSecret } from './keys/secret-file.ts';
 import { LOGIN_LIFE_SECONDS, loginSigner } from './mint/login.ts';
 import type { World } from './model.ts';
 import { createBackends } from './operate/backends.ts';
-import { createEntries } from './operate/entries.ts';
 import { localOperator } from './operate/operator.ts';
 import { createRevoke } from './operate/revoke.ts';
 import { findStory, tell } from './operate/story.ts';
@@ -161,8 +160,8 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
     for (const p of [...report.problems, ...report.warnings])
       log.warn({ file: p.file, line: p.line, text: p.text, hint: p.hint }, 'bundle');
   }
-  const search = openSearch(config, { store, environment: edge.environment, onRemade: () => log.warn('index of the ledger made again') });
-  held.push(() => search.close());
+  const watched = { ...rooms, environment: edge.environment, log, readers, halts: () => operate.revoke.list() };
+  const lookout = openLookout(config, watched, held);
   const status = createStatus({
     config,
     world,
@@ -179,7 +178,7 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
     revoke: createRevoke({ store, world, record, bundles, leases }),
     approvals,
     backends: createBackends({ ...rooms, leases, environment: edge.environment }),
-    entries: createEntries({ store, search, servers: () => bundles.current().servers }),
+    ...lookout,
     explain: async (id: string) => {
       const story = await findStory(store, id);
       return { story, words: tell(story) };
@@ -222,12 +221,14 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
     retire() {
       closing = true;
       feed.release();
+      lookout.live.release();
       // RFC 9112 §9.6. Only from now on, so that nobody pays for it before.
       server.server.prependListener('request', (_, response) => response.setHeader('connection', 'close'));
     },
     async close() {
       closing = true;
       feed.release();
+      lookout.live.release();
       await closeServer(server);
       await closeServer(local);
       await record.flush().catch(faulted);

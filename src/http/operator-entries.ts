@@ -1,9 +1,13 @@
+import { Readable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import { type Result, refuse } from '../errors.ts';
 import type { Asked, Entries } from '../operate/entries.ts';
+import type { TakeOut } from '../operate/export.ts';
+import type { Live } from '../operate/live.ts';
 import { ROLES } from '../operate/operator.ts';
 import { ok } from '../wire/result.ts';
 import { operatorRefusal } from './operator-answer.ts';
+import { operatorOf } from './operator-guard.ts';
 
 const NAMES = ['agent', 'subject', 'owner', 'tool', 'server', 'outcome', 'reason', 'policy', 'by', 'id', 'q'] as const;
 const NUMBERS = ['from', 'to'] as const;
@@ -11,11 +15,16 @@ const NUMBERS = ['from', 'to'] as const;
 export const LIMIT = { default: 50, most: 200 } as const;
 const MAX_NAME = 512;
 
+export interface EntryParts {
+  readonly entries: Entries;
+  readonly takeOut: TakeOut;
+  readonly live: Pick<Live, 'released'>;
+}
 /**
- * GET /operator/entries and /operator/usage: the ledger by name and time, and what one agent has done with what it may do. Times are epoch
+ * GET /operator/entries, /operator/export (newline-delimited JSON) and /operator/usage: the ledger by name and time, and what one agent has done with what it may do. Times are epoch
  * seconds. Errors: `request_malformed` for whatever is not exactly so.
  */
-export function entryEndpoints(server: FastifyInstance, { entries }: { readonly entries: Entries }): void {
+export function entryEndpoints(server: FastifyInstance, { entries, takeOut, live }: EntryParts): void {
   const readers = { config: { roles: ['auditor', 'operator'] } } as const;
   server.get('/operator/entries', readers, async (request, reply) => {
     const read = readQuery(request.query, [...NAMES, ...NUMBERS, 'before', 'limit']);
@@ -28,6 +37,22 @@ export function entryEndpoints(server: FastifyInstance, { entries }: { readonly 
     const { before: at, ...rest } = page;
     const found = await entries.find(asked.value, { ...rest, ...(at !== undefined && { before: at }) });
     return found.ok ? found.value : operatorRefusal(reply, found.error);
+  });
+  server.get('/operator/export', readers, async (request, reply) => {
+    const read = readQuery(request.query, FILTERS);
+    const asked = read.ok ? askedOf(read.value) : read;
+    if (!asked.ok) return operatorRefusal(reply, asked.error);
+    const taken = await takeOut(asked.value, operatorOf(request));
+    if (!taken.ok) return operatorRefusal(reply, taken.error);
+    const stream = Readable.from(taken.value.lines);
+    // Half an export says so by its missing end; nobody waits for the other half.
+    const stop = (): void => void stream.destroy(new Error('the broker stops'));
+    live.released.addEventListener('abort', stop, { once: true });
+    stream.on('close', () => live.released.removeEventListener('abort', stop));
+    return reply
+      .type('application/x-ndjson; charset=utf-8')
+      .header('content-disposition', `attachment; filename="countersign-${taken.value.id}.ndjson"`)
+      .send(stream);
   });
   server.get('/operator/usage', { config: { roles: ROLES } }, async (request, reply) => {
     const read = readQuery(request.query, ['agent']);

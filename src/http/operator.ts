@@ -11,6 +11,7 @@ import { operatorRefusal } from './operator-answer.ts';
 import { approvalEndpoints } from './operator-approvals.ts';
 import { entryEndpoints } from './operator-entries.ts';
 import { guard, operatorOf, type Who } from './operator-guard.ts';
+import { liveEndpoints } from './operator-live.ts';
 import { revokeEndpoints } from './operator-revoke.ts';
 import { verifierEndpoints } from './operator-verifiers.ts';
 import { bare, type ServerParts } from './server.ts';
@@ -82,6 +83,7 @@ export function operatorEndpoints(server: FastifyInstance, parts: OperatorParts)
   verifierEndpoints(server, operate);
   approvalEndpoints(server, operate);
   entryEndpoints(server, operate);
+  liveEndpoints(server, { ...operate, who: parts.who });
   metricsEndpoint(server, parts.metrics, ROLES);
 }
 

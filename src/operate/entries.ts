@@ -2,6 +2,7 @@
 import { type Result, refuse } from '../errors.ts';
 import type { Bundle, Entry } from '../model.ts';
 import { fromBody } from '../record/entry.ts';
+import { GENESIS } from '../store/chain.ts';
 import type { Store, Stored } from '../store/store.ts';
 import type { JsonObject } from '../wire/json.ts';
 import { ok } from '../wire/result.ts';
@@ -38,10 +39,15 @@ export interface EntriesPage {
   /** Absent where the index was not needed. */
   readonly indexed?: Indexed;
 }
+/** `before`: the hash of the entry before it in the ledger. */
+export interface Taken {
+  readonly row: Stored;
+  readonly before: string;
+}
 export interface Entries {
   find(asked: Asked, page: { readonly before?: number; readonly limit: number }): Promise<Result<EntriesPage>>;
   /** Each of them, oldest first, as it stands in the ledger, up to the entry `through`. */
-  each(asked: Asked, through: number): AsyncGenerator<Stored>;
+  each(asked: Asked, through: number): AsyncGenerator<Taken>;
   /** The number of the last entry; 0: there is none. */
   head(): Promise<number>;
   usage(agent: string): Promise<Usage>;
@@ -110,18 +116,24 @@ export function createEntries({ store, search, servers }: EntriesParts): Entries
       const id = idOf(asked);
       const seqs = id === undefined ? undefined : (await ofOne(id, asked)).map(({ seq }) => seq).reverse();
       if (seqs) {
-        for (const seq of seqs) yield* present(await read(seq));
+        for (const seq of seqs) {
+          const [row, before] = [await read(seq), await read(seq - 1)];
+          if (row) yield { row, before: before?.hash ?? (seq === 1 ? GENESIS : '') };
+        }
         return;
       }
       // From the ledger itself: who takes it away wants all of it, not what an index knows.
+      let before = GENESIS;
       for (let after = 0; ; ) {
         const rows = await store.scan({ term: 'entry', limit: STEP, ...(after > 0 && { after: keyOf(after) }) });
         for (const row of rows) {
           after = seqOf(row.key);
           if (after > through) return;
-          if (fulfils(fromBody(row.value as JsonObject), range)) yield row;
+          if (fulfils(fromBody(row.value as JsonObject), range)) yield { row, before };
+          before = row.hash ?? '';
         }
         if (rows.length < STEP) return;
+        await turn();
       }
     },
     async head() {
@@ -135,9 +147,8 @@ export function createEntries({ store, search, servers }: EntriesParts): Entries
 const keyOf = (seq: number): string => `entry/${String(Math.max(0, seq)).padStart(16, '0')}`;
 export const seqOf = (key: string): number => Number(key.slice('entry/'.length));
 const told = (row: Stored): Told => ({ seq: seqOf(row.key), hash: row.hash ?? '', entry: fromBody(row.value as JsonObject) });
-function* present(row: Stored | undefined): Generator<Stored> {
-  if (row) yield row;
-}
+/** Others have theirs in between. */
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 const isOpen = ({ wanted, text, from, to }: Range): boolean =>
   wanted.length === 0 && text === undefined && from === undefined && to === undefined;
 

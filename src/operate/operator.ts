@@ -5,7 +5,10 @@ import type { SeenVerifier } from '../settle-feed.ts';
 import type { Approvals } from './approvals.ts';
 import type { Backends } from './backends.ts';
 import type { Entries } from './entries.ts';
+import type { TakeOut } from './export.ts';
 import type { Keys, RingName } from './keys.ts';
+import type { Live } from './live.ts';
+import type { Overview } from './overview.ts';
 import type { Revoke } from './revoke.ts';
 import type { Told } from './story.ts';
 
@@ -38,6 +41,10 @@ export interface Operate {
   readonly verifiers: () => readonly SeenVerifier[];
   readonly backends: Backends;
   readonly entries: Entries;
+  readonly takeOut: TakeOut;
+  readonly live: Live;
+  /** `minutes`: back from now. */
+  readonly overview: (minutes: number) => Promise<Overview>;
   readonly explain: (id: string) => Promise<{ readonly story: readonly Told[]; readonly words: readonly string[] }>;
   readonly reload: (by: Operator) => Promise<Report>;
   readonly status: () => Promise<object>;
