@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
+import { openAgents } from './app-agents.ts';
 import { openApproval } from './app-approve.ts';
 import { credentials, openMinters, openStore, secretSource } from './app-backends.ts';
 import { dayOf, inOrder, recordBundle } from './app-check.ts';
@@ -171,11 +172,13 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
     minters,
     broken: () => store.broken !== undefined,
   });
+  const revoke = createRevoke({ store, world, record, bundles, leases });
   const operate = {
     rings: { tokens: tokens.keys, ...(logins && { backends: logins.keys }) },
     leases: leases.list,
     verifiers: feed.verifiers,
-    revoke: createRevoke({ store, world, record, bundles, leases }),
+    revoke,
+    ...openAgents(config, { store, world, bundles, revoke }),
     approvals,
     backends: createBackends({ ...rooms, leases, environment: edge.environment }),
     ...lookout,

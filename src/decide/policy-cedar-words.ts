@@ -98,18 +98,24 @@ function words(node: unknown, who: string): string | undefined {
   switch (kind) {
     case 'Value':
       return value((node as { readonly Value: unknown }).Value);
-    case '&&':
-      return both((left, right) => `${grouped(parts['left'], left)} and ${grouped(parts['right'], right)}`);
+    case '&&': {
+      const all = conjuncts(node);
+      // Cedar wants it said that something is there before it is read: whoever reads of it knows.
+      const told = all.filter((part, at) => !all.slice(at + 1).some((later) => reads(later, guardOf(part))));
+      const texts = told.map((part) => words(part, who));
+      return texts.some((text) => text === undefined)
+        ? undefined
+        : texts.map((text, at) => (told.length > 1 ? grouped(told[at], text ?? '') : text)).join(' and ');
+    }
     case '||':
       return both((left, right) => `${left} or ${right}`);
     case '!': {
-      const absent = partsOf(parts['arg']);
-      if (absent[0] === 'has') return given(absent[1], who, 'is not given');
+      if (guardOf(parts['arg'])) return given(parts['arg'], who, 'is not given');
       const inner = words(parts['arg'], who);
       return inner === undefined ? undefined : `it is not so that ${grouped(parts['arg'], inner)}`;
     }
     case 'has':
-      return given(parts, who, 'is given');
+      return given(node, who, 'is given');
     case 'contains': {
       // A list that stands in the policy, and one value: the other way about.
       const set = partsOf(parts['left'])[0] === 'Set';
@@ -145,15 +151,27 @@ function words(node: unknown, who: string): string | undefined {
     }
   }
 }
+const conjuncts = (node: unknown): readonly unknown[] => {
+  const [kind, parts] = partsOf(node);
+  return kind === '&&' ? [...conjuncts(parts['left']), ...conjuncts(parts['right'])] : [node];
+};
+/** What `has` asks after. */
+function guardOf(node: unknown): readonly string[] | undefined {
+  const [kind, { left, attr }] = partsOf(node);
+  const path = kind === 'has' ? pathOf(left) : undefined;
+  return path && [...path, ...(typeof attr === 'string' ? [attr] : (attr as readonly string[]))];
+}
+function reads(node: unknown, guard: readonly string[] | undefined): boolean {
+  if (!guard || typeof node !== 'object' || node === null) return false;
+  const path = pathOf(node);
+  return path ? guard.every((name, at) => path[at] === name) : Object.values(node).some((part) => reads(part, guard));
+}
 const grouped = (node: unknown, text: string): string => (partsOf(node)[0] === '||' ? `(${text})` : text);
-function given(parts: Parts, who: string, verb: string): string | undefined {
-  const left = pathOf(parts['left']);
-  const attr = parts['attr'] as string | readonly string[];
-  if (!left) return undefined;
-  const path = [...left, ...(typeof attr === 'string' ? [attr] : attr)];
-  if (path.join('.') === 'context.actor')
+function given(node: unknown, who: string, verb: string): string | undefined {
+  const path = guardOf(node);
+  if (path?.join('.') === 'context.actor')
     return verb === 'is given' ? 'an agent acts for somebody else' : 'no agent acts for somebody else';
-  return `${named(path, who)} ${verb}`;
+  return path && `${named(path, who)} ${verb}`;
 }
 
 /** `context.input.amount` as its names. */

@@ -9,8 +9,9 @@ import { type Share, sharesOf } from './budgets.ts';
 import { decide } from './decide.ts';
 
 export interface Rehearsal {
+  /** The one that logs in. */
   readonly agent: string;
-  /** Who delegated to it, the client first. */
+  /** Sub-agents that it has delegated to, the outermost first: they act, and it is asked about too. */
   readonly via: readonly string[];
   /** Absent: the agent for itself. */
   readonly for?: Supposed;

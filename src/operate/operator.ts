@@ -2,6 +2,7 @@
 import type { Report } from '../bundle/bundle.ts';
 import type { LeasesStatus } from '../mint/lease-status.ts';
 import type { SeenVerifier } from '../settle-feed.ts';
+import type { Agents } from './agents.ts';
 import type { Approvals } from './approvals.ts';
 import type { Backends } from './backends.ts';
 import type { Entries } from './entries.ts';
@@ -9,6 +10,7 @@ import type { TakeOut } from './export.ts';
 import type { Keys, RingName } from './keys.ts';
 import type { Live } from './live.ts';
 import type { Overview } from './overview.ts';
+import type { Playground } from './playground.ts';
 import type { Revoke } from './revoke.ts';
 import type { Told } from './story.ts';
 
@@ -38,6 +40,8 @@ export interface Operate {
   readonly leases: () => Promise<LeasesStatus>;
   readonly revoke: Revoke;
   readonly approvals: Approvals;
+  readonly agents: Agents;
+  readonly playground: Playground;
   readonly verifiers: () => readonly SeenVerifier[];
   readonly backends: Backends;
   readonly entries: Entries;

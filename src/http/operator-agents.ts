@@ -1,0 +1,26 @@
+import type { FastifyInstance } from 'fastify';
+import { refuse } from '../errors.ts';
+import { type Agents, UNUSED_DAYS } from '../operate/agents.ts';
+import { ROLES } from '../operate/operator.ts';
+import { operatorRefusal } from './operator-answer.ts';
+
+const MAX_DAYS = 3_650;
+
+/** GET /operator/agents and /operator/agents/:id (`?days=`: how long a right stands unused before it counts as such). */
+export function agentEndpoints(server: FastifyInstance, { agents }: { readonly agents: Agents }): void {
+  const everyone = { config: { roles: ROLES } };
+  server.get<{ Querystring: { days?: unknown } }>('/operator/agents', everyone, async (request, reply) => {
+    const days = daysOf(request.query.days);
+    return days === undefined ? operatorRefusal(reply, refuse('request_malformed').error) : agents.list(days);
+  });
+  server.get<{ Params: { id: string }; Querystring: { days?: unknown } }>('/operator/agents/:id', everyone, async (request, reply) => {
+    const days = daysOf(request.query.days);
+    if (days === undefined) return operatorRefusal(reply, refuse('request_malformed').error);
+    const found = await agents.show(request.params.id, days);
+    return found.ok ? found.value : operatorRefusal(reply, found.error);
+  });
+}
+function daysOf(said: unknown = String(UNUSED_DAYS)): number | undefined {
+  const days = typeof said === 'string' && /^[1-9]\d{0,3}$/.test(said) ? Number(said) : Number.NaN;
+  return days <= MAX_DAYS ? days : undefined;
+}

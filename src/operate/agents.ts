@@ -1,0 +1,183 @@
+/** Every agent as people answer for it: whose it is, what it may do, what it does, what stops it. Writes nothing. */
+import type { Bundles } from '../bundle/bundle.ts';
+import { sumOf } from '../decide/budgets.ts';
+import { type Result, refuse } from '../errors.ts';
+import type { Agent, Budget, Bundle, EpochSeconds, World } from '../model.ts';
+import type { Store } from '../store/store.ts';
+import { ok } from '../wire/result.ts';
+import { mandateOf, type Right, spell } from './mandate.ts';
+import type { Halt, Revoke } from './revoke.ts';
+import type { ReadUses, Use, Uses } from './uses.ts';
+
+/** As served at GET /operator/agents. */
+export interface ShownAgent {
+  readonly id: string;
+  readonly name: string;
+  readonly owner: string;
+  /** False: its owner has left, and it is refused. */
+  readonly owned: boolean;
+  readonly sponsor?: string;
+  readonly purpose: string;
+  /** ISO date. */
+  readonly review: string;
+  readonly overdue: boolean;
+  /** In the bundle; a halt is lifted here, this is not. */
+  readonly suspended: boolean;
+  /** What stops it now: itself, all of its owner's, or everything. */
+  readonly halts: readonly Halt[];
+  /** `key`: a key of its own. `federated`: it is what another issuer calls it. */
+  readonly identity: 'key' | 'federated';
+  readonly max_ttl_seconds?: number;
+  readonly last_use?: EpochSeconds;
+  readonly rights: number;
+  /** Rights that were not used within `unused_days`. */
+  readonly unused: number;
+}
+export interface AgentsStatus {
+  readonly now: EpochSeconds;
+  readonly bundle: string;
+  readonly unused_days: number;
+  /** Uses before it are not known; absent: all are. */
+  readonly uses_since?: EpochSeconds;
+  readonly agents: readonly ShownAgent[];
+}
+export interface ShownBudget {
+  readonly id: string;
+  readonly title: string;
+  readonly server: string;
+  readonly tool?: string;
+  readonly sum?: string;
+  readonly per: readonly string[];
+  readonly limit: number;
+  readonly window: string;
+  /** Absent where it is kept by what only a request knows, such as whoever is acted for. */
+  readonly left?: number;
+}
+/** As served at GET /operator/agents/:id. */
+export interface AgentStatus {
+  readonly now: EpochSeconds;
+  readonly bundle: string;
+  readonly unused_days: number;
+  readonly uses_since?: EpochSeconds;
+  readonly agent: ShownAgent & { readonly issuer?: string; readonly subject?: string };
+  readonly mandate: readonly (Right & { readonly used: boolean; readonly uses: number; readonly last_use?: EpochSeconds })[];
+  readonly budgets: readonly ShownBudget[];
+}
+export interface Agents {
+  /** `days`: a right that was not used for so long counts as unused. */
+  list(days: number): Promise<AgentsStatus>;
+  /** Errors: `not_found`. */
+  show(id: string, days: number): Promise<Result<AgentStatus>>;
+}
+export interface AgentsRooms {
+  readonly store: Pick<Store, 'look'>;
+  readonly world: Pick<World, 'now'>;
+  readonly bundles: Pick<Bundles, 'current'>;
+  readonly revoke: Pick<Revoke, 'list'>;
+  readonly uses: ReadUses;
+}
+export const UNUSED_DAYS = 90;
+const DAY = 86_400;
+
+export function createAgents({ store, world, bundles, revoke, uses: readUses }: AgentsRooms): Agents {
+  async function known(days: number) {
+    const bundle = bundles.current();
+    const now = world.now();
+    const [halts, uses] = await Promise.all([revoke.list(), readUses()]);
+    const said = { now, bundle: bundle.hash, unused_days: days, ...(uses.since !== undefined && { uses_since: uses.since }) };
+    return { bundle, now, halts, uses, said };
+  }
+  return {
+    async list(days) {
+      const { bundle, now, halts, uses, said } = await known(days);
+      return { ...said, agents: bundle.agents.all.map((agent) => shown({ agent, bundle, now, halts, uses, days }).agent) };
+    },
+    async show(id, days) {
+      const { bundle, now, halts, uses, said } = await known(days);
+      const found = bundle.agents.byClient(id);
+      if (!found) return refuse('not_found');
+      const { agent, mandate } = shown({ agent: found, bundle, now, halts, uses, days });
+      const { identity } = found;
+      const federated = identity.use === 'federated' ? { issuer: identity.issuer, subject: identity.subject } : {};
+      return ok({ ...said, agent: { ...agent, ...federated }, mandate, budgets: await budgetsOf(found, bundle, mandate, store) });
+    },
+  };
+}
+
+function shown(of: {
+  readonly agent: Agent;
+  readonly bundle: Bundle;
+  readonly now: EpochSeconds;
+  readonly halts: readonly Halt[];
+  readonly uses: Uses;
+  readonly days: number;
+}): { readonly agent: ShownAgent; readonly mandate: AgentStatus['mandate'] } {
+  const { agent, bundle, now, halts, days } = of;
+  const { id, name, owner, owned, sponsor, purpose, review, suspended, identity, limits } = agent;
+  const uses = of.uses.of(id);
+  const mandate = mandateOf(agent, bundle).map((right) => {
+    const resource = bundle.servers.byId(right.server)?.resource;
+    const use = uses.find((one: Use) => one.resource === resource && one.tool === right.tool);
+    return { ...right, used: use !== undefined && use.at > now - days * DAY, uses: use?.count ?? 0, ...(use && { last_use: use.at }) };
+  });
+  const last = Math.max(...uses.map(({ at }) => at));
+  return {
+    mandate,
+    agent: {
+      id,
+      name,
+      owner,
+      owned,
+      ...(sponsor !== undefined && { sponsor }),
+      purpose,
+      review,
+      overdue: review < dayOf(now),
+      suspended,
+      halts: halts.filter(
+        ({ scope, target }) => scope === 'all' || (scope === 'agent' && target === id) || (scope === 'owner' && target === owner),
+      ),
+      identity: identity.use === 'jwks' ? 'key' : 'federated',
+      ...(limits.maxTtlSeconds !== undefined && { max_ttl_seconds: limits.maxTtlSeconds }),
+      ...(Number.isFinite(last) && { last_use: last }),
+      rights: mandate.length,
+      unused: mandate.filter(({ used }) => !used).length,
+    },
+  };
+}
+const dayOf = (now: EpochSeconds): string => new Date(now * 1000).toISOString().slice(0, 10);
+
+/** Of the tools that it has a right to. What others of the same owner take from a budget is in it too. */
+async function budgetsOf(
+  agent: Agent,
+  bundle: Bundle,
+  mandate: readonly Right[],
+  store: Pick<Store, 'look'>,
+): Promise<readonly ShownBudget[]> {
+  const its = bundle.budgets.flatMap((budget) => {
+    const rights = mandate.filter(({ server, tool }) => server === budget.on.server && (budget.on.tool ?? tool) === tool);
+    // One that is kept by tool has as many sums as there are tools.
+    const tools = budget.per.includes('tool') ? rights.map(({ tool }) => tool) : rights.length > 0 ? [budget.on.tool] : [];
+    return [...new Set(tools)].map((tool) => ({ budget, tool, sum: sumFor(budget, agent, tool) }));
+  });
+  const asked = its.flatMap(({ budget: { windowSeconds }, sum }) => (sum === undefined ? [] : [{ sum, windowSeconds }]));
+  const { sums } = asked.length > 0 ? await store.look([], asked) : { sums: [] };
+  let next = 0;
+  return its.map(({ budget: { id, title, on, sum, per, limit, windowSeconds }, tool, sum: name }) => {
+    const spent = name === undefined ? undefined : (sums[next++] ?? Number.POSITIVE_INFINITY);
+    return {
+      id,
+      title,
+      server: on.server,
+      ...(tool !== undefined && { tool }),
+      ...(sum !== undefined && { sum }),
+      per,
+      limit,
+      window: spell(windowSeconds),
+      ...(spent !== undefined && { left: Math.max(0, Math.floor(limit - spent)) }),
+    };
+  });
+}
+function sumFor(budget: Budget, agent: Agent, tool: string | undefined): string | undefined {
+  if (budget.per.includes('subject')) return undefined;
+  return sumOf(budget, { agent: agent.id, owner: agent.owner, server: budget.on.server, tool: tool ?? '' });
+}
