@@ -121,13 +121,15 @@ function standing(keys: StandingRefs, environment: Environment): StandingKeys | 
     ...(sessionToken && { sessionToken: read(sessionToken) }),
   };
 }
-type SecretRef = { readonly file: string } | { readonly env: string };
-function readSecret(ref: SecretRef, of: string, environment: Environment): string {
+export type SecretRef = { readonly file: string } | { readonly env: string };
+/** Throws ConfigError. */
+export function readSecret(ref: SecretRef, of: string, environment: Environment): string {
   const text = 'file' in ref ? fileOf(ref.file, of) : environment[ref.env];
   if (text === undefined) throw new ConfigError([`${of}: the environment has no variable of a name that stands there`]);
   return text.replace(/\r?\n$/, '');
 }
-function fileOf(path: string, of: string): string {
+/** Throws ConfigError. */
+export function fileOf(path: string, of: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch {

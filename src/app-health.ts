@@ -17,6 +17,8 @@ export interface HealthParts {
   readonly minters: Minters;
   /** The ledger is known not to verify. */
   readonly broken: () => boolean;
+  /** Deliveries to who is told of what waits, by the name of the receiver. Empty: nobody is. */
+  readonly notify: () => ReadonlyMap<string, 'ok' | 'failing' | 'gone'>;
 }
 
 export function createStatus(parts: HealthParts): () => Promise<readonly Check[]> {
@@ -41,11 +43,20 @@ export function createStatus(parts: HealthParts): () => Promise<readonly Check[]
       ? { name: 'bundle', state: 'ok' }
       : { name: 'bundle', state: 'degraded', detail: 'a newer bundle was refused; run `npm run policies`' },
     ...keyFile(config),
+    ...notified([...parts.notify().values()]),
     // One back end down takes its own kind with it and nothing else: the others go on.
     ...(await Promise.all(reached.map(({ name, look }) => backEnd(name, look)))),
   ];
 }
 
+function notified(states: readonly ('ok' | 'failing' | 'gone')[]): readonly Check[] {
+  if (states.length === 0) return [];
+  if (states.includes('gone'))
+    return [{ name: 'notify', state: 'degraded', detail: 'a receiver wants nothing more; give it a new address or secret, or remove it' }];
+  if (states.includes('failing'))
+    return [{ name: 'notify', state: 'degraded', detail: 'a receiver cannot be told of what waits; it is tried again' }];
+  return [{ name: 'notify', state: 'ok' }];
+}
 /** The secret is held in memory since the start: grants go on, but not after the next one. */
 function keyFile({ keys }: Config): readonly Check[] {
   if (!('file' in keys.secret)) return [];

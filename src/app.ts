@@ -10,6 +10,7 @@ import { dayOf, inOrder, recordBundle } from './app-check.ts';
 import { createStatus } from './app-health.ts';
 import { ringOpener } from './app-keys.ts';
 import { openLimits } from './app-limits.ts';
+import { openNotify } from './app-notify.ts';
 import { openLookout } from './app-lookout.ts';
 import { openSignals } from './app-signals.ts';
 import { createAuthenticator } from './authenticate/authenticator.ts';
@@ -151,6 +152,9 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
   const lent = { commit: record.commit, now: world.now, leases };
   const rooms = { issuer: config.issuer, world, store, bundles, record, minters, authenticate, lent };
   const { approve, approvals } = openApproval(config, { ...rooms, secret, onFault: faulted }, held);
+  const told = { ...rooms, secret, environment: edge.environment, log, notified: meter.notified, onFault: faulted };
+  const notify = await openNotify(config, told, held);
+  readers.push(notify.read);
   const broker = createBroker({ ...rooms, approve });
   const redeem = createRedeem(rooms);
   const feed = createFeed({ ...rooms, signer });
@@ -171,6 +175,7 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
     bundles,
     minters,
     broken: () => store.broken !== undefined,
+    notify: notify.states,
   });
   const revoke = createRevoke({ store, world, record, bundles, leases });
   const operate = {
@@ -216,6 +221,7 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
     store,
     async listen() {
       await recordBundle(record, bundles.report().hash, operator.name);
+      await notify.begin();
       await listenOnSocket(local, config.operator.socket);
       await server.listen(config.listen);
       leases.begin();

@@ -1,5 +1,6 @@
 /** One strict schema: complete or refused. Every problem is reported at once, with its path and never with its value. */
 import { z } from 'zod';
+import { approvalsSchema, notifyProblems, notifySchema } from './config-notify.ts';
 import { ConfigError } from './errors.ts';
 
 const isLoopback = (host: string): boolean => host === 'localhost' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host);
@@ -203,6 +204,8 @@ export const ConfigSchema = z.strictObject({
     .describe('Who may push shared signals to /events (RFC 8935): they halt a subject until a person undoes it'),
   backends: z.array(backEnd).default([]).describe('Where credentials for tools come from; one of a kind'),
   console: consolePages.optional().describe('The web pages at /console; absent: there are none, and no operator API on this address'),
+  notify: notifySchema({ id: shortId, secretRef }),
+  approvals: approvalsSchema.prefault({}),
   metrics: z.enum(['public', 'operator']).default('operator').describe('/metrics on the public address, or on the operator socket alone'),
   actors: z.int().min(1).max(8).default(3).describe('Longest chain of agents behind one token'),
   deadlineMs: z.int().min(100).max(60_000).default(5_000).describe('One exchange, from first byte read to answer'),
@@ -233,6 +236,7 @@ function contradictions(config: Config): readonly string[] {
     if (!config.keys.algorithms.includes(end.algorithm)) problems.push(`backends.${index}.algorithm: keys.algorithms has no such keys`);
   }
   problems.push(...storeProblems(config.store));
+  problems.push(...notifyProblems(config.notify));
   const transmitters = config.signals.map((s) => s.issuer);
   for (const [index, signal] of config.signals.entries()) {
     if (!ids.includes(signal.for)) problems.push(`signals.${index}.for: there is no such issuer`);

@@ -1,4 +1,4 @@
-import type { Entry, Facts, Id } from '../model.ts';
+import type { Entry, Facts } from '../model.ts';
 import type { Json, JsonObject } from '../wire/json.ts';
 
 /** Every member of an entry. One schema: what is not known stands as null. */
@@ -65,7 +65,26 @@ export const newRoot = (now: number, random: Uint8Array): string =>
 export const ROOT_BYTES = 10;
 export const termOf = (id: string): string => `id/${rootOf(id)}`;
 
-export function termsOf(facts: Facts & { readonly exchange: Id<'exc'> }): readonly string[] {
-  const ids = [facts.exchange, facts.txn, facts.jti, facts.approval].filter((id) => id !== undefined);
-  return [...new Set(ids.map(termOf))];
+/** Of what people are told, wherever they are: found without reading all the rest. */
+export const NOTABLE = 'notable';
+
+export function termsOf(entry: Entry): readonly string[] {
+  const ids = [entry.exchange, entry.txn, entry.jti, entry.approval].filter((id) => id !== undefined);
+  return [...new Set(ids.map(termOf)), ...(isNotable(entry) ? [NOTABLE] : [])];
+}
+/** A wait that begins or ends, and what people or signals halt. A vote that is not the last ends nothing. */
+function isNotable({ kind, approval, by, context }: Entry): boolean {
+  switch (kind) {
+    case 'pending':
+      return approval !== undefined && by === undefined;
+    case 'approved':
+    case 'denied':
+    case 'expired':
+    case 'cancelled':
+      return approval !== undefined;
+    case 'revoked':
+      return context?.['scope'] !== undefined;
+    default:
+      return false;
+  }
 }

@@ -6,6 +6,7 @@ export interface Meters {
   readonly read: Reader;
   readonly refused: (status: number) => void;
   readonly fault: () => void;
+  readonly notified: (told: { readonly notifier: string; readonly outcome: string }) => void;
   readonly registry: Registry;
 }
 /** Counts and times, without identities: a label is one of a closed set of words of ours. */
@@ -36,6 +37,12 @@ export function meters(sources: {
     name: 'countersign_refusals_together_total',
     help: 'Refusals before anybody was known, told in one entry for many',
     labelNames: ['reason'],
+    registers,
+  });
+  const notified = new Counter({
+    name: 'countersign_notifications_total',
+    help: 'Deliveries to who is told of what waits: sent, failed and tried again, late, dropped',
+    labelNames: ['notifier', 'outcome'],
     registers,
   });
   const faults = new Counter({ name: 'countersign_faults_total', help: 'Faults, whether or not an entry could be written', registers });
@@ -77,5 +84,6 @@ export function meters(sources: {
     },
     refused: (status) => refused.inc({ status: String(status) }),
     fault: () => faults.inc(),
+    notified: ({ notifier, outcome }) => notified.inc({ notifier, outcome }),
   };
 }

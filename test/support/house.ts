@@ -11,7 +11,8 @@ export const LAW: Readonly<Record<string, readonly string[]>> = {
   'main.ts': ['main-memory.ts', 'app.ts', 'app-check.ts', 'config.ts', 'errors.ts', 'model.ts', 'world.ts', 'store'],
   'main-memory.ts': [],
   'world.ts': ['model.ts', 'errors.ts'],
-  'config.ts': ['errors.ts', 'wire'],
+  'config.ts': ['config-notify.ts', 'errors.ts', 'wire'],
+  'config-notify.ts': [],
   'model-entry.ts': ['errors.ts', 'wire'],
   'model.ts': ['model-entry.ts', 'errors.ts', 'store', 'wire'],
   'request.ts': ['wire'],
@@ -52,14 +53,14 @@ export const LAW: Readonly<Record<string, readonly string[]>> = {
 };
 /** The composition root may be several files that share its prefix. */
 const APP = /^app(-[a-z]+)?\.ts$/;
-const BACK_END = /^[a-z]+\/(store|signer|secret|minter|issuer|policy|bundle|reader|search)-[a-z0-9-]+\.ts$/;
+const BACK_END = /^[a-z]+\/(store|signer|secret|minter|issuer|policy|bundle|reader|search|notifier)-[a-z0-9-]+\.ts$/;
 /** Vendor packages, by who may import them. Node's built-ins are free but for `process.env`, clocks and randomness. */
 const VENDORS: readonly (readonly [RegExp, readonly string[]])[] = [
   [
     /^app(-[a-z]+)?\.ts$|^main\.ts$|^http\//,
     ['fastify', '@fastify/rate-limit', '@fastify/swagger', '@fastify/under-pressure', 'pino', 'commander', 'yaml', 'zod'],
   ],
-  [/^config\.ts$/, ['zod']],
+  [/^config(-[a-z]+)?\.ts$/, ['zod']],
   [/^wire\//, ['jose']],
   [/^verify\/adapter-mcp\.ts$/, ['@modelcontextprotocol/server']],
   [/^verify\/adapter-mcp-v1\.ts$/, ['@modelcontextprotocol/sdk']],
@@ -70,6 +71,8 @@ const VENDORS: readonly (readonly [RegExp, readonly string[]])[] = [
   [/^decide\/policy-/, ['@cedar-policy/cedar-wasm']],
   [/^record\/reader-/, ['pino', 'prom-client']],
   [/^store\/store-redis/, ['ioredis']],
+  [/^operate\/notifier-webhook/, ['standardwebhooks']],
+  [/^operate\/notifier-mail/, ['nodemailer']],
   [/^mint\/minter-[a-z]+-registration(-[a-z]+)?\.ts$/, ['zod']],
   [/^mint\/minter-vault/, ['node-vault']],
   [/^mint\/minter-aws/, ['@aws-sdk/client-sts']],

@@ -1,0 +1,53 @@
+/** Composition of what people are told: receivers by configuration. What is not configured is not loaded. */
+import type { Logger } from 'pino';
+import { fileOf, readSecret } from './app-backends.ts';
+import { createKeeper } from './approve/kept.ts';
+import type { Config } from './config.ts';
+import { ConfigError } from './errors.ts';
+import type { Secret } from './keys/secret.ts';
+import type { Notifier } from './operate/notifier.ts';
+import { createNotify, type Notify, type NotifyRooms, type Told } from './operate/notify.ts';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+type Rooms = Pick<NotifyRooms, 'store' | 'world' | 'record' | 'bundles' | 'issuer' | 'onFault'> & {
+  readonly secret: Secret;
+  readonly environment: Environment;
+  readonly log: Logger;
+  readonly notified: (told: Told) => void;
+};
+
+/** `held`: what is given back at the end. Throws ConfigError. */
+export async function openNotify(
+  config: Pick<Config, 'notify'>,
+  { environment, log, notified, ...rooms }: Rooms,
+  held: (() => void | Promise<void>)[],
+): Promise<Notify> {
+  const notifiers: Notifier[] = [];
+  for (const [index, one] of config.notify.entries()) notifiers.push(await openNotifier(one, `notify.${index}`, environment));
+  const onTold = (told: Told): void => {
+    notified(told);
+    if (told.flaw === 'gone') log.warn({ ...told }, 'a receiver wants no notifications any more');
+    else if (told.outcome !== 'sent') log.warn({ ...told }, 'notification not delivered');
+  };
+  const notify = createNotify({ ...rooms, keeper: createKeeper(rooms.secret), notifiers, onTold });
+  held.push(() => notify.close());
+  return notify;
+}
+async function openNotifier(one: Config['notify'][number], of: string, environment: Environment): Promise<Notifier> {
+  switch (one.use) {
+    case 'webhook': {
+      const { webhookNotifier, isWebhookSecret } = await import('./operate/notifier-webhook.ts');
+      const secret = readSecret(one.secret, of, environment);
+      if (!isWebhookSecret(secret)) throw new ConfigError([`${of}.secret: must be whsec_ and 24 to 64 bytes in base64`]);
+      return webhookNotifier({ ...one, name: one.id ?? one.use, secret, inward: one.inward === 'allowed' });
+    }
+    case 'mail': {
+      const { mailNotifier } = await import('./operate/notifier-mail.ts');
+      const password = one.password && readSecret(one.password, of, environment);
+      const ca = one.ca === undefined ? undefined : fileOf(one.ca, of);
+      return mailNotifier({ ...one, name: one.id ?? one.use, password, ca });
+    }
+    default:
+      return one satisfies never;
+  }
+}
