@@ -47,6 +47,9 @@ export type Reason =
   | 'approval_denied'
   | 'approval_expired'
   | 'approval_too_fast'
+  | 'approvals_too_many'
+  | 'plan_decided'
+  | 'step_refused'
   | 'vote_refused'
   // what people may do here
   | 'login_needed'
@@ -81,7 +84,9 @@ export interface Refusal {
   /** The stable code that the deciding policy names (`@reason`); the wire shows it in place of `reason`. */
   readonly code?: string;
   readonly remedy?: Remedy;
-  readonly deferral?: { readonly code: string; readonly interval: number; readonly expiresIn: number };
+  readonly deferral?: { readonly code: string; readonly interval: number; readonly expiresIn: number; readonly uri?: string };
+  /** Of a plan: the step, from 0, that it is about. */
+  readonly step?: number;
   readonly retryAfterSeconds?: number;
   /** The entry it stands in: what a person quotes when they ask why. */
   readonly decision?: string;
@@ -165,6 +170,12 @@ export function toWire(reason: Reason): WireError {
       return wire(400, 'slow_down', 'Poll less often.');
     case 'approval_expired':
       return wire(400, 'expired_token', 'Nobody decided in time.');
+    case 'approvals_too_many':
+      return wire(403, 'access_denied', 'Too many requests of this agent wait for people.');
+    case 'plan_decided':
+      return wire(400, 'plan_decided', 'People have decided: see /plans/status, and ask for each step with plan=<deferral_code>.');
+    case 'step_refused':
+      return wire(403, 'access_denied', 'This is no step of the plan that may be taken now.');
     case 'vote_refused':
       return wire(403, 'access_denied', 'This person may not decide this.');
     case 'login_needed':

@@ -33,7 +33,7 @@ export interface Person {
   readonly attributes: JsonObject;
 }
 /** A principal's one name: `people:u_alice`, or the client id of an agent (disjoint: an id has no colon; RFC 9068 §5). */
-export const nameOf = (who: Pick<Person, 'kind' | 'issuer' | 'subject'> | Agent): string =>
+export const nameOf = (who: Pick<Person, 'kind' | 'issuer' | 'subject'> | Pick<Agent, 'kind' | 'id'>): string =>
   who.kind === 'agent' ? who.id : `${who.issuer}:${who.subject}`;
 export type Identity =
   | { readonly use: 'jwks'; readonly keys: KeySource }
@@ -110,6 +110,7 @@ export interface Asked {
   readonly retry?: Retry;
   readonly agreed?: Agreed;
   readonly deferred: boolean;
+  readonly plan?: string; // code of the plan that this is a step of
 }
 /** Asking again is the same asking: what it is remembered by, and what must be equal (wire.md §3, Idempotency-Key). */
 export interface Retry {
@@ -119,6 +120,7 @@ export interface Retry {
 /** A person has agreed: what to, so that deciding again can hold it against the demand. */
 export interface Agreed {
   readonly id: Id<'apr'>;
+  readonly story?: Id<'apr'>; // the action's own, and so its `txn`; a step of a plan has its exchange's
   readonly demand: Demand;
   readonly by: readonly string[];
   readonly until: EpochSeconds;
@@ -205,10 +207,13 @@ export type Verdict =
       readonly code: string;
       readonly remedy?: Remedy;
     };
+/** Who must agree: others, by name or team (four eyes), and the person acted for, by their own confirmation. */
 export interface Demand {
   readonly who: readonly string[];
+  /** So many different people, none of them the person acted for; 0 where only a confirmation is demanded. */
   readonly quorum: number;
   readonly ttlSeconds: number;
+  readonly confirm?: true;
   readonly proof?: 'passkey';
 }
 

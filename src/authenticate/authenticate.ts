@@ -1,7 +1,7 @@
 /** Who is asking, and on whose behalf? Knows tokens and keys; may not know policy, approvals or how anything is minted. */
 import type { Result } from '../errors.ts';
-import type { Agent, Asked, Bundle, Caller, Draft, EpochSeconds, Job, Person, Registration, Retry, ToolServer } from '../model.ts';
-import type { ExchangeRequest, Presented, RedeemRequest } from '../request.ts';
+import type { Agent, Asked, Bundle, Caller, Draft, EpochSeconds, Facts, Job, Person, Registration, Retry, ToolServer } from '../model.ts';
+import type { DeferredRequest, ExchangeRequest, PlanRequest, Presented, RedeemRequest } from '../request.ts';
 import type { Json } from '../wire/json.ts';
 
 export interface Authenticator {
@@ -11,9 +11,19 @@ export interface Authenticator {
   client(request: Presented, bundle: Bundle, draft: Draft): Promise<Result<Agent | ToolServer>>;
   /** Subject, actor chain, `may_act`, resource, details, strict arguments; notes all of it. */
   asked(request: ExchangeRequest, caller: Caller, bundle: Bundle, draft: Draft): Promise<Result<Asked>>;
+  /** The same of each entry of a plan, in its order; notes who asks for whom. A refusal says which `step` it is about. */
+  steps(request: PlanRequest, caller: Caller, bundle: Bundle, draft: Draft): Promise<Result<readonly Planned[]>>;
+  /** The principals of the tokens that a poll brings, proved anew; undefined where it brings none. */
+  anew(request: DeferredRequest, caller: Caller, bundle: Bundle, draft: Draft): Promise<Result<Anew | undefined>>;
   /** The action that a tool server brings for redemption: our token, the agent's proof for it, the arguments it binds; notes all of it. */
   action(request: RedeemRequest, server: ToolServer, bundle: Bundle, draft: Draft): Promise<Result<Brought>>;
 }
+/** A step of a plan as it was proved, and what an entry says of it alone. */
+export interface Planned {
+  readonly asked: Asked;
+  readonly facts: Facts;
+}
+export type Anew = Pick<Asked, 'subject' | 'actors' | 'jkt' | 'until'>;
 /** An action whose token, holder and details are proved, and what is to be made for it (wire.md §6). */
 export interface Brought {
   readonly job: Job;

@@ -1,8 +1,9 @@
 /** Proves a request claim by claim, in the order of wire.md §3. Knows tokens and keys; may not know policy, nor write anything but notes and marks. */
 import { type Result, refuse } from '../errors.ts';
-import type { Agent, Asked, Bundle, Caller, Draft, EpochSeconds, Person, Retry, ToolServer } from '../model.ts';
+import type { Agent, Asked, Bundle, Caller, Draft, EpochSeconds, Facts, Person, Retry, ToolServer } from '../model.ts';
 import { nameOf } from '../model.ts';
-import type { ExchangeRequest } from '../request.ts';
+import type { ExchangeRequest, Principals } from '../request.ts';
+import { parsePlan } from '../wire/details.ts';
 import { canonical, sha256 } from '../wire/digest.ts';
 import type { CheckProof } from '../wire/dpop.ts';
 import type { Json, JsonObject } from '../wire/json.ts';
@@ -11,10 +12,10 @@ import { TYPE_ACCESS_TOKEN, TYPE_ID_JAG, TYPE_ID_TOKEN, TYPE_JWT } from '../wire
 import { ok } from '../wire/result.ts';
 import { proveAction } from './action.ts';
 import { type Actor, chain, proveActor } from './actors.ts';
-import type { Authenticator, Issuer, Proved } from './authenticate.ts';
+import type { Anew, Authenticator, Issuer, Planned, Proved } from './authenticate.ts';
 import { authenticate, type Pace } from './client.ts';
 import type { Nonces } from './nonce.ts';
-import { asksForList, noteTarget, readAction } from './target.ts';
+import { asksForList, noteTarget, readAction, readCall } from './target.ts';
 
 export interface AuthenticatorOptions {
   /** The broker's own issuer: the one audience of what is shown to it. */
@@ -33,6 +34,7 @@ export interface AuthenticatorOptions {
   /** Longest chain of agents behind one token, the client included. Default 3. */
   readonly maxActors?: number;
 }
+type Behalf = Principals & Pick<ExchangeRequest, 'grant'>;
 /** On whose behalf, and what their token says of who may act. */
 interface Subject {
   readonly who: Person | Agent;
@@ -59,7 +61,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
   const actorCheck = { issuer, maxActors };
   const actionCheck = { issuer, keys: options.tokens, checkProof: options.checkProof, fingerprint };
 
-  async function proveSubject(request: ExchangeRequest, caller: Caller, bundle: Bundle, draft: Draft): Promise<Result<Subject>> {
+  async function proveSubject(request: Behalf, caller: Caller, bundle: Bundle, draft: Draft): Promise<Result<Subject>> {
     const { client, jkt } = caller;
     const { subjectToken: token, subjectTokenType: type } = request;
     if (request.grant === 'client_credentials' || token === undefined || type === undefined) {
@@ -83,7 +85,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
   }
 
   async function proveActors(
-    request: ExchangeRequest,
+    request: Behalf,
     caller: Caller,
     subject: Subject,
     bundle: Bundle,
@@ -128,6 +130,27 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
       scope: request.scope ?? null,
       kind: request.kind,
       deferred: request.deferred,
+      ...(request.plan !== undefined && { plan: request.plan }),
+    });
+  }
+  async function principals(
+    request: Behalf,
+    caller: Caller,
+    bundle: Bundle,
+    draft: Draft,
+  ): Promise<Result<Anew & { readonly reaches: (server: ToolServer) => boolean }>> {
+    const subject = await proveSubject(request, caller, bundle, draft);
+    if (!subject.ok) return subject;
+    const acting = await proveActors(request, caller, subject.value, bundle, draft);
+    if (!acting.ok) return acting;
+    const { actors, actor } = acting.value;
+    const jkt = actor?.jkt ?? caller.jkt;
+    return ok({
+      subject: subject.value.who,
+      actors,
+      ...(jkt !== undefined && { jkt }),
+      until: Math.min(subject.value.until, actor?.exp ?? Number.POSITIVE_INFINITY),
+      reaches: (server) => reached(server, subject.value, caller),
     });
   }
 
@@ -154,29 +177,58 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
       // Without a key nothing can be bound: good for the list alone.
       if (request.details !== undefined && caller.jkt === undefined) return refuse('proof_bad', { detail: 'proof_absent' });
 
-      const subject = await proveSubject(request, caller, bundle, draft);
-      if (!subject.ok) return subject;
-      const acting = await proveActors(request, caller, subject.value, bundle, draft);
-      if (!acting.ok) return acting;
+      const proved = await principals(request, caller, bundle, draft);
+      if (!proved.ok) return proved;
+      const { reaches, ...who } = proved.value;
       if (!server || !action) return refuse('resource_unknown');
-      if (!reached(server, subject.value, caller)) return refuse('resource_refused');
+      if (!reaches(server)) return refuse('resource_refused');
       if (!action.ok) return action;
 
-      const { actors, actor } = acting.value;
-      const jkt = actor?.jkt ?? caller.jkt;
-      const asked = {
-        caller,
-        subject: subject.value.who,
-        actors,
-        ...(jkt !== undefined && { jkt }),
-        server,
-        action: action.value,
-        kind: request.kind,
-        until: Math.min(subject.value.until, actor?.exp ?? Number.POSITIVE_INFINITY),
-        deferred: request.deferred,
-      };
+      const { kind, deferred, plan } = request;
+      const asked = { caller, ...who, server, action: action.value, kind, deferred, ...(plan !== undefined && { plan }) };
       const retry = retryOf(request, asked);
       return ok({ ...asked, ...(retry && { retry }) });
+    },
+
+    async steps(request, caller, bundle, draft) {
+      draft.note({ credential: 'jwt' });
+      const malformed = shapeFlaw(request);
+      if (malformed) return refuse('request_malformed', { detail: malformed });
+      if (caller.jkt === undefined) return refuse('proof_bad', { detail: 'proof_absent' });
+      const proved = await principals(request, caller, bundle, draft);
+      if (!proved.ok) return proved;
+      const { reaches, ...who } = proved.value;
+      const calls = parsePlan(request.details);
+      if (!calls.ok) return refuse('details_bad', { detail: calls.error.flaw, ...atStep(calls.error.step) });
+      const planned: Planned[] = [];
+      for (const [step, call] of calls.value.entries()) {
+        const facts: Facts = {};
+        const notes = { note: (more: Facts): void => void Object.assign(facts, more) };
+        noteTarget({ kind: 'jwt', resource: call.resource }, notes);
+        const server = bundle.servers.byResource(call.resource);
+        const action = !server
+          ? refuse('resource_unknown')
+          : reaches(server)
+            ? readCall(call, server, fingerprint, notes)
+            : refuse('resource_refused');
+        if (!server || !action.ok) {
+          draft.note(facts);
+          const why = action.ok ? refuse('resource_unknown') : action;
+          return refuse(why.error.reason, { ...why.error, step });
+        }
+        planned.push({ asked: { caller, ...who, server, action: action.value, kind: 'jwt', deferred: true }, facts });
+      }
+      return ok(planned);
+    },
+
+    async anew(request, caller, bundle, draft) {
+      const { subjectToken, subjectTokenType, actorToken } = request;
+      if (subjectToken === undefined && actorToken === undefined) return ok(undefined);
+      if (subjectToken === undefined || subjectTokenType === undefined) return refuse('request_malformed', { detail: 'subject_token' });
+      const proved = await principals({ ...request, grant: 'exchange' }, caller, bundle, draft);
+      if (!proved.ok) return proved;
+      const { reaches: _, ...who } = proved.value;
+      return ok(who);
     },
 
     async action(request, server, bundle, draft) {
@@ -192,7 +244,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
 }
 
 /** The parameters that a grant must and must not have (RFC 8693 §2.1, wire.md §3). */
-function shapeFlaw(request: ExchangeRequest): string | undefined {
+function shapeFlaw(request: Behalf & { readonly details?: string; readonly scope?: string }): string | undefined {
   const { grant, subjectToken, subjectTokenType, actorToken } = request;
   if (grant === 'exchange') {
     if (subjectToken === undefined) return 'subject_token';
@@ -204,3 +256,4 @@ function shapeFlaw(request: ExchangeRequest): string | undefined {
   if (request.details === undefined && !asksForList(request)) return 'authorization_details';
   return undefined;
 }
+const atStep = (step: number | undefined): { readonly step?: number } => (step === undefined ? {} : { step });

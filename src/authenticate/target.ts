@@ -1,15 +1,16 @@
 import { type Result, refuse } from '../errors.ts';
 import type { Action, Draft, Tool, ToolServer } from '../model.ts';
 import type { ExchangeRequest } from '../request.ts';
-import { parseDetails } from '../wire/details.ts';
+import { parseDetails, type ToolCall } from '../wire/details.ts';
 import type { Json, JsonObject } from '../wire/json.ts';
 import { SCOPE_LIST } from '../wire/oauth.ts';
 import { ok } from '../wire/result.ts';
 
 const MAX_RESOURCE = 512;
+type Notes = Pick<Draft, 'note'>;
 
 /** What is asked for, noted before anybody is proved: a refused subject's entry tells what was wanted (house.md, denials as rich as grants). */
-export function noteTarget(request: Pick<ExchangeRequest, 'kind' | 'resource'>, draft: Draft): void {
+export function noteTarget(request: Pick<ExchangeRequest, 'kind' | 'resource'>, draft: Notes): void {
   const { kind, resource } = request;
   draft.note({ credential: kind, ...(resource.length <= MAX_RESOURCE && resource.isWellFormed() && { resource }) });
 }
@@ -18,7 +19,7 @@ export function noteTarget(request: Pick<ExchangeRequest, 'kind' | 'resource'>, 
  * A base token: no details, and a scope that asks for the list, as the default does where none is named (RFC 6749 §3.3: stock MCP clients
  * name none). Other scopes are dropped (wire.md §3).
  */
-export const asksForList = (request: ExchangeRequest): boolean =>
+export const asksForList = (request: Pick<ExchangeRequest, 'details' | 'scope'>): boolean =>
   request.details === undefined && (request.scope ?? SCOPE_LIST).split(' ').includes(SCOPE_LIST);
 
 /**
@@ -29,12 +30,19 @@ export function readAction(
   request: ExchangeRequest,
   server: ToolServer,
   fingerprint: (args: JsonObject) => string,
-  draft: Draft,
+  draft: Notes,
 ): Result<Action> {
   if (request.details === undefined) return ok({ kind: 'list' });
   const read = parseDetails(request.details, server.resource);
-  if (!read.ok) return refuse('details_bad', { detail: read.error });
-  const call = read.value;
+  return read.ok ? readCall(read.value, server, fingerprint, draft) : refuse('details_bad', { detail: read.error });
+}
+/** The same of one call that has been read. */
+export function readCall(
+  call: ToolCall,
+  server: ToolServer,
+  fingerprint: (args: JsonObject) => string,
+  draft: Notes,
+): Result<Extract<Action, { readonly kind: 'call' }>> {
   const { arguments: args, purpose, context } = call;
   draft.note({
     tool: call.tool,

@@ -12,9 +12,16 @@ export function refusal(reply: FastifyReply, no: Refusal): FastifyReply {
     error_description: text,
     ...(status === 403 && { reason: no.code ?? no.reason }),
     ...(no.remedy && { remedy: no.remedy as unknown as JsonObject }),
-    ...(no.deferral && { deferral_code: no.deferral.code, interval: no.deferral.interval, expires_in: no.deferral.expiresIn }),
+    ...(no.deferral && deferred(no.deferral)),
+    ...(no.step !== undefined && { step: no.step }),
     ...(no.decision !== undefined && { decision_id: no.decision }),
   };
   return noStore(reply).code(status).send(body);
 }
+export const deferred = ({ code, interval, expiresIn, uri }: NonNullable<Refusal['deferral']>): JsonObject => ({
+  deferral_code: code,
+  interval,
+  expires_in: expiresIn,
+  ...(uri !== undefined && { approval_uri: uri }),
+});
 export const noStore = (reply: FastifyReply): FastifyReply => reply.header('cache-control', 'no-store').header('pragma', 'no-cache');

@@ -1,7 +1,7 @@
 /** What a form at /token asks for (wire.md §3, §6). Strict: a malformed request is refused, never repaired. */
 import type { IncomingMessage } from 'node:http';
 import { type Result, refuse } from '../errors.ts';
-import type { Presented, RedeemRequest, TokenRequest } from '../request.ts';
+import type { Presented, Principals, RedeemRequest, TokenRequest } from '../request.ts';
 import { COMPLETION_DEFERRED, GRANT_DEFERRED, PARAM_COMPLETION_MODE, PARAM_DEFERRAL_CODE } from '../wire/deferred.ts';
 import {
   CREDENTIAL_PREFIX,
@@ -36,7 +36,9 @@ export function readToken(raw: IncomingMessage, body: unknown, htu: string, kind
   if (grantType === undefined) return malformed('grant_type');
   if (grantType === GRANT_DEFERRED) {
     const code = get(PARAM_DEFERRAL_CODE);
-    return code === undefined ? malformed(PARAM_DEFERRAL_CODE) : ok({ ...shown.value, grant: 'deferred', code });
+    const fresh = principalsOf(form.value);
+    if (!fresh.ok) return fresh;
+    return code === undefined ? malformed(PARAM_DEFERRAL_CODE) : ok({ ...shown.value, ...fresh.value, grant: 'deferred', code });
   }
   if (grantType !== GRANT_EXCHANGE && grantType !== GRANT_CLIENT) return refuse('grant_unsupported');
   const kind = kindOf(get('requested_token_type'), kinds);
@@ -60,24 +62,36 @@ export function readToken(raw: IncomingMessage, body: unknown, htu: string, kind
 
   const mode = get(PARAM_COMPLETION_MODE);
   if (mode !== undefined && mode !== COMPLETION_DEFERRED) return malformed(PARAM_COMPLETION_MODE);
-  const [subjectToken, actorToken, scope] = [get('subject_token'), get('actor_token'), get('scope')];
-  const [subjectTokenType, actorTokenType] = [get('subject_token_type'), get('actor_token_type')];
-  if ((actorToken === undefined) !== (actorTokenType === undefined)) return malformed('actor_token_type');
-  if (actorTokenType !== undefined && actorTokenType !== TYPE_JWT) return refuse('actor_bad', { detail: 'actor_token_type' });
+  const principals = principalsOf(form.value);
+  if (!principals.ok) return principals;
+  const [scope, plan] = [get('scope'), get('plan')];
+  // A plan has actions alone.
+  if (plan !== undefined && details === undefined) return malformed('plan');
   return ok({
     ...asked,
     grant: grantType === GRANT_EXCHANGE ? 'exchange' : 'client_credentials',
     deferred: mode === COMPLETION_DEFERRED,
+    ...principals.value,
+    ...(scope !== undefined && { scope }),
+    ...(plan !== undefined && { plan }),
+  });
+}
+/** Errors: `request_malformed`, and `actor_bad` for an actor token of another type. */
+export function principalsOf(form: Form): Result<Principals> {
+  const [subjectToken, actorToken] = [form.get('subject_token'), form.get('actor_token')];
+  const [subjectTokenType, actorTokenType] = [form.get('subject_token_type'), form.get('actor_token_type')];
+  if ((actorToken === undefined) !== (actorTokenType === undefined)) return malformed('actor_token_type');
+  if (actorTokenType !== undefined && actorTokenType !== TYPE_JWT) return refuse('actor_bad', { detail: 'actor_token_type' });
+  return ok({
     ...(subjectToken !== undefined && { subjectToken }),
     ...(subjectTokenType !== undefined && { subjectTokenType }),
     ...(actorToken !== undefined && { actorToken }),
-    ...(scope !== undefined && { scope }),
   });
 }
 
 type Asked = Presented & Pick<RedeemRequest, 'resource' | 'kind' | 'retry' | 'details'>;
 /** Nobody acts beside the redeemer, nothing is asked for but the kind, and nobody is waited for. */
-const NOT_REDEEMED = ['actor_token', 'actor_token_type', 'scope', PARAM_COMPLETION_MODE, PARAM_DEFERRAL_CODE];
+const NOT_REDEEMED = ['actor_token', 'actor_token_type', 'scope', 'plan', PARAM_COMPLETION_MODE, PARAM_DEFERRAL_CODE];
 /** wire.md §6: an exchange with the agent's proof beside the token is a redemption. */
 function readRedeem(asked: Asked, form: Form, grantType: string, actionProof: string): Result<RedeemRequest> {
   if (grantType !== GRANT_EXCHANGE) return malformed(PARAM_ACTION_PROOF);

@@ -43,6 +43,36 @@ export function parseDetails(text: string, resource: string): Result<ToolCall, D
   return readDetails(parsed.value, resource, MEMBERS);
 }
 
+/** Several actions that are decided at once (wire.md §3.4). */
+export const MAX_STEPS = 20;
+/**
+ * Each entry of a plan, at the one location that it names: 1 to 20, no two alike, since a step is known by its details alone. `step` says
+ * which one an error is about.
+ */
+export function parsePlan(
+  text: string,
+): Result<readonly ToolCall[], { readonly flaw: DetailsFlaw | 'details_twice'; readonly step?: number }> {
+  const parsed = parseJson(text, 640 * 1024);
+  if (!parsed.ok) return no({ flaw: parsed.error });
+  if (!Array.isArray(parsed.value)) return no({ flaw: 'details_type' });
+  const entries = parsed.value as readonly Json[];
+  if (entries.length === 0 || entries.length > MAX_STEPS) return no({ flaw: 'details_count' });
+  const calls: ToolCall[] = [];
+  for (const [step, entry] of entries.entries()) {
+    const locations = isObject(entry) ? entry['locations'] : undefined;
+    const resource: Json | undefined = Array.isArray(locations) ? locations[0] : undefined;
+    if (typeof resource !== 'string') return no({ flaw: isObject(entry) ? 'details_location' : 'details_type', step });
+    const call = readDetails([entry], resource, MEMBERS);
+    if (!call.ok) return no({ flaw: call.error, step });
+    if (calls.some((other) => isSameCall(other, call.value))) return no({ flaw: 'details_twice', step });
+    calls.push(call.value);
+  }
+  return ok(calls);
+}
+/** The same tool at the same server with the same arguments, whatever is said of why. */
+export const isSameCall = (a: Pick<ToolCall, 'resource' | 'tool' | 'digest'>, b: Pick<ToolCall, 'resource' | 'tool' | 'digest'>): boolean =>
+  a.resource === b.resource && a.tool === b.tool && a.digest === b.digest;
+
 /** The same entry inside a token, where arguments and purpose never stand (wire.md §3.2). */
 export function grantedDetails(value: Json | undefined, resource: string): Result<ToolCall, DetailsFlaw> {
   return readDetails(value, resource, new Set(['type', 'locations', 'actions', 'identifier', 'arguments_digest']));
