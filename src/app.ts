@@ -179,6 +179,8 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
   });
   const revoke = createRevoke({ store, world, record, bundles, leases });
   const operate = {
+  const parts = { store, world, record, secret, environment: edge.environment };
+  const people = config.console && (await import('./app-console.ts')).openConsole({ ...config, console: config.console }, parts);
     rings: { tokens: tokens.keys, ...(logins && { backends: logins.keys }) },
     leases: leases.list,
     verifiers: feed.verifiers,
@@ -194,6 +196,7 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
     reload: () => bundles.reload(),
     status: async () => ({ issuer: config.issuer, bundle: bundles.current().hash, report: bundles.report(), checks: await status() }),
   };
+    ...(people && { tickets: people.tickets }),
   const edges = { onRefused: meter.refused, onFault: faulted };
   const server = await createServer({
     issuer: config.issuer,
@@ -213,6 +216,7 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
     ...edges,
   });
   const local = createOperatorServer({ operate, operator, metrics: meter.registry, ...edges });
+    ...(people && { people: people.routes({ operate, metrics: meter.registry }) }),
   let closing = false;
 
   return {

@@ -32,8 +32,12 @@ export function healthEndpoints(server: FastifyInstance, health: Health): void {
       .send({ status, checks });
   });
 }
-export function metricsEndpoint(server: FastifyInstance, metrics: Metrics, roles?: readonly Role[]): void {
-  server.get('/metrics', { schema: metricsDocs, config: { ...(roles && { roles }) } }, async (_, reply) =>
+export function metricsEndpoint(
+  server: FastifyInstance,
+  metrics: Metrics,
+  { roles, path = '/metrics' }: { readonly roles?: readonly Role[]; readonly path?: string } = {},
+): void {
+  server.get(path, { schema: metricsDocs, config: { ...(roles && { roles }) } }, async (_, reply) =>
     reply.type(metrics.contentType).send(await metrics.metrics()),
   );
 }

@@ -11,10 +11,11 @@ import { agentEndpoints } from './operator-agents.ts';
 import { operatorRefusal } from './operator-answer.ts';
 import { approvalEndpoints } from './operator-approvals.ts';
 import { entryEndpoints } from './operator-entries.ts';
-import { guard, operatorOf, type Who } from './operator-guard.ts';
+import { guard, operatorOf, type Refused, type Who } from './operator-guard.ts';
 import { liveEndpoints } from './operator-live.ts';
 import { playgroundEndpoints } from './operator-playground.ts';
 import { revokeEndpoints } from './operator-revoke.ts';
+import { ticketEndpoint } from './operator-tickets.ts';
 import { verifierEndpoints } from './operator-verifiers.ts';
 import { bare, type ServerParts } from './server.ts';
 
@@ -24,6 +25,7 @@ type Step = (typeof STEPS)[number];
 export interface OperatorParts {
   readonly operate: Operate;
   readonly who: Who;
+  readonly refused?: Refused;
   readonly metrics: Metrics;
   /** On the local socket alone: what hands out a credential. */
   readonly local: boolean;
@@ -42,7 +44,7 @@ const deed = { config: { roles: ['operator'], body: JSON_TYPE } } as const;
 /** The same for scripts and console: a scope of its own, guarded. */
 export function operatorEndpoints(server: FastifyInstance, parts: OperatorParts): void {
   const { operate } = parts;
-  guard(server, parts.who);
+  guard(server, parts.who, parts.refused);
   server.get('/operator/status', everyone, async () => operate.status());
   server.get('/operator/leases', everyone, async () => operate.leases());
   server.post<{ Params: { id: string } }>('/operator/leases/:id/end', deed, async (request, reply) => {
@@ -88,7 +90,8 @@ export function operatorEndpoints(server: FastifyInstance, parts: OperatorParts)
   approvalEndpoints(server, operate);
   entryEndpoints(server, operate);
   liveEndpoints(server, { ...operate, who: parts.who });
-  metricsEndpoint(server, parts.metrics, ROLES);
+  if (parts.local && operate.tickets) ticketEndpoint(server, operate.tickets);
+  metricsEndpoint(server, parts.metrics, { roles: ROLES, path: parts.local ? '/metrics' : '/operator/metrics' });
 }
 
 function ringOf({ rings }: Operate, name: unknown = 'tokens'): Keys | undefined {

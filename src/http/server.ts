@@ -47,6 +47,8 @@ export interface ServerParts {
   readonly limits: Limits;
   /** Who may say in X-Forwarded-For whom a request came from: addresses and networks. */
   readonly proxies: readonly string[];
+  /** What stands on this address for people who have logged in: in a scope of its own. */
+  readonly people?: (server: FastifyInstance) => Promise<void>;
   readonly onRefused: (status: number) => void;
   readonly onFault: (fault: unknown) => void;
 }
@@ -73,6 +75,7 @@ function endpoints(server: FastifyInstance, parts: ServerParts, document: () => 
 /** Told by a twin that never listens: few brokers are ever asked, and no start waits for it. */
 async function describe(parts: ServerParts): Promise<object> {
   const { default: swagger } = await import('@fastify/swagger');
+  if (parts.people) server.register(parts.people);
   const twin = bare(parts);
   await twin.register(swagger, {
     openapi: {

@@ -1,5 +1,6 @@
 /** What people do to the broker. Console and scripts speak to nothing else. */
 import type { Report } from '../bundle/bundle.ts';
+import type { Result } from '../errors.ts';
 import type { LeasesStatus } from '../mint/lease-status.ts';
 import type { SeenVerifier } from '../settle-feed.ts';
 import type { Agents } from './agents.ts';
@@ -34,6 +35,8 @@ export const localOperator = (user: string): Operator => ({
   roles: new Set<Role>([...ROLES, 'self']),
   isOf: () => true,
 });
+/** A link that logs its operator in to the console, once, within a minute. One entry. */
+export type MintTicket = (by: Operator) => Promise<Result<{ readonly url: string; readonly expires_in: number }>>;
 export interface Operate {
   /** `backends` only where a back end is configured. */
   readonly rings: Readonly<Partial<Record<RingName, Keys>> & { tokens: Keys }>;
@@ -51,5 +54,7 @@ export interface Operate {
   readonly overview: (minutes: number) => Promise<Overview>;
   readonly explain: (id: string) => Promise<{ readonly story: readonly Told[]; readonly words: readonly string[] }>;
   readonly reload: (by: Operator) => Promise<Report>;
+  /** Where there is a console. */
+  readonly tickets?: MintTicket;
   readonly status: () => Promise<object>;
 }

@@ -47,7 +47,8 @@ export const LAW: Readonly<Record<string, readonly string[]>> = {
     ...words,
   ],
   http: ['http', 'broker.ts', 'redeem.ts', 'settle.ts', 'settle-feed.ts', 'settle-signals.ts', 'operate', 'authenticate', 'keys', ...words],
-  console: ['console', 'wire'],
+  console: ['console', 'console/browser', 'http', 'operate', 'decide', 'record', 'keys', ...words],
+  'console/browser': ['console/browser'],
   verify: ['verify', 'wire'],
   agent: ['agent', 'wire'],
 };
@@ -58,9 +59,21 @@ const BACK_END = /^[a-z]+\/(store|signer|secret|minter|issuer|policy|bundle|read
 const VENDORS: readonly (readonly [RegExp, readonly string[]])[] = [
   [
     /^app(-[a-z]+)?\.ts$|^main\.ts$|^http\//,
-    ['fastify', '@fastify/rate-limit', '@fastify/swagger', '@fastify/under-pressure', 'pino', 'commander', 'yaml', 'zod'],
+    [
+      'fastify',
+      '@fastify/cookie',
+      '@fastify/rate-limit',
+      '@fastify/swagger',
+      '@fastify/under-pressure',
+      'pino',
+      'commander',
+      'yaml',
+      'zod',
+    ],
   ],
   [/^config(-[a-z]+)?\.ts$/, ['zod']],
+  [/^console\/[a-z-]+\.ts$/, ['fastify', '@fastify/cookie', 'htm', 'openid-client', 'preact', 'preact-render-to-string']],
+  [/^console\/browser\//, ['htm', 'preact', '@simplewebauthn/browser']],
   [/^wire\//, ['jose']],
   [/^verify\/adapter-mcp\.ts$/, ['@modelcontextprotocol/server']],
   [/^verify\/adapter-mcp-v1\.ts$/, ['@modelcontextprotocol/sdk']],
@@ -77,8 +90,8 @@ const VENDORS: readonly (readonly [RegExp, readonly string[]])[] = [
   [/^mint\/minter-vault/, ['node-vault']],
   [/^mint\/minter-aws/, ['@aws-sdk/client-sts']],
 ];
-/** Who may read clocks and randomness: the edge; the libraries, which take `now` as an option; back ends with a clock of their own. */
-const CLOCKS = /^(main|world)\.ts$|^verify\/|^agent\/|^store\/store-/;
+/** Who may read clocks and randomness: the edge; the libraries, which take `now` as an option; back ends with a clock of their own; the browser. */
+const CLOCKS = /^(main|world)\.ts$|^verify\/|^agent\/|^store\/store-|^console\/browser\//;
 const AMBIENT = new Set(['Date.now', 'Math.random', 'performance.now', 'process.hrtime']);
 const FOLDERS = new Set(['utils', 'helpers', 'common', 'util', 'lib']);
 const MAX_LINES = 300;
@@ -99,7 +112,7 @@ export function violations(sources: Sources): readonly string[] {
       file,
       local.map((i) => i.target),
     );
-    const room = file.split('/')[0] ?? file;
+    const room = roomOf(file);
     const law = LAW[room];
     if (!law && !APP.test(file)) found.push(`${file}: no law for this room`);
     for (const { target } of local) {
@@ -108,7 +121,7 @@ export function violations(sources: Sources): readonly string[] {
         if (target === 'main.ts') found.push(`${file}: may not import ${target}`);
         continue;
       }
-      if (law && !law.includes(target.split('/')[0] ?? target)) found.push(`${file}: may not import ${target}`);
+      if (law && !law.includes(roomOf(target))) found.push(`${file}: may not import ${target}`);
       if (BACK_END.test(target) && !sharesPrefix(file, target)) found.push(`${file}: back end ${target} is for app.ts alone`);
     }
     for (const { name, typeOnly } of imports) {
@@ -124,6 +137,9 @@ export function violations(sources: Sources): readonly string[] {
   }
   return [...found, ...cycles(graph)];
 }
+
+/** The browser's half of the console is a room of its own. */
+const roomOf = (file: string): string => (file.startsWith('console/browser/') ? 'console/browser' : (file.split('/')[0] ?? file));
 
 function habits(file: string, text: string, tree: ts.SourceFile): readonly string[] {
   const found: string[] = [];

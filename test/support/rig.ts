@@ -1,7 +1,7 @@
 /** A whole broker in this process, on a real port, with an issuer of people beside it; asked through the front door. */
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
+import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,6 +14,7 @@ import { fromBody } from '../../src/record/entry.ts';
 import type { Json, JsonObject } from '../../src/wire/json.ts';
 import { createWorld } from '../../src/world.ts';
 import { jwt, newKey, sha256, type TestKey } from './keys.ts';
+import { issuerOf, LOGIN, type LoginIdp, PERSON } from './login-idp.ts';
 import { UNLIMITED } from './unlimited.ts';
 
 export const RESOURCE = 'http://127.0.0.1:9090/mcp';
@@ -63,7 +64,7 @@ export interface Rig {
   readonly agents: Readonly<Record<string, TestKey>>;
   readonly server: TestKey;
   readonly proofKey: TestKey;
-  readonly idp: { readonly issuer: string; readonly key: TestKey; requests: number };
+  readonly idp: { readonly issuer: string; readonly key: TestKey; requests: number } & LoginIdp;
   /** Log lines so far. */
   readonly log: readonly string[];
   ask(asking?: Asking): Promise<Answer>;
@@ -85,6 +86,8 @@ export async function freePort(): Promise<number> {
 
 export interface RigOptions {
   readonly config?: Partial<ConfigInput>;
+  /** Console, where people log in at the rig's own issuer as `idp.person` says. */
+  readonly console?: Partial<NonNullable<ConfigInput['console']>>;
   readonly world?: World;
   readonly environment?: Readonly<Record<string, string>>;
   /** Another program than this one (toy.ts). */
@@ -95,7 +98,7 @@ export interface RigOptions {
 export async function startRig(options: RigOptions = {}): Promise<Rig> {
   const folder = mkdtempSync(join(tmpdir(), 'countersign-'));
   const people = newKey('people-1');
-  const idp = { issuer: '', key: people, requests: 0 };
+  const idp = { issuer: '', key: people, requests: 0, person: PERSON };
   const idpServer = await issuerOf(idp);
   const agents = { 'refund-bot': newKey(), 'triage-bot': newKey(), 'nightly-report': newKey() };
   const server = newKey();
@@ -129,6 +132,7 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
         attributes: { groups: 'groups' },
       },
     ],
+    ...(options.console && { console: { login: LOGIN, ...options.console } }),
     ...options.config,
   });
   const log: string[] = [];
@@ -279,18 +283,4 @@ async function part(change: Part, key: TestKey, header: object, claims: object):
   if (change.token !== undefined) return change.token;
   const signer = change.key ?? key;
   return jwt(signer, { alg: signer.alg, ...header, ...change.header }, { ...claims, ...change.claims });
-}
-
-async function issuerOf(idp: { issuer: string; readonly key: TestKey; requests: number }): Promise<Server> {
-  const server = createServer((request, response) => {
-    idp.requests++;
-    response.setHeader('content-type', 'application/json');
-    if (request.url === '/.well-known/openid-configuration')
-      response.end(JSON.stringify({ issuer: idp.issuer, jwks_uri: `${idp.issuer}/jwks` }));
-    else if (request.url === '/jwks') response.end(JSON.stringify({ keys: [idp.key.publicJwk] }));
-    else response.writeHead(404).end();
-  }).listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  idp.issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  return server;
 }

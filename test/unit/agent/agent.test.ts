@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { createHash, createPrivateKey, generateKeyPairSync, type KeyObject, type webcrypto } from 'node:crypto';
+import { createHash, createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { type Action, type AgentCode, AgentError, type AgentErrorFacts, type AgentOptions, createAgent } from '../../../src/agent/agent.ts';
 import { digest, sha256 } from '../../../src/wire/digest.ts';
@@ -359,7 +359,7 @@ describe('base token', () => {
 
 describe('keys', () => {
   it('may be a JWK, a KeyObject or a CryptoKey; RSA signs assertions too', async () => {
-    const subtle = (await crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, false, ['sign'])) as webcrypto.CryptoKeyPair;
+    const subtle = await crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, false, ['sign']);
     await make({ key: keys.key, keyId: 'agent-1', proofKey: subtle.privateKey }).authorize(refund);
     assert.equal(broker.counts.minted, 1);
     const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });

@@ -1,0 +1,26 @@
+/** The one module that pages build on. */
+export { html, render } from 'htm/preact';
+export type { ComponentChildren, VNode } from 'preact';
+export { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks';
+export { api, base, type Loaded, Refused, useLoad } from './api.ts';
+export { Json, type JsonValue, type Schema } from './json.ts';
+export { AgentName, Ago, Badge, Copy, Empty, Person, Problem, spanOf, Text, type Tone, timeOf, useNow, When } from './parts.ts';
+export { codeOf, isSuspicious, runsOf } from './suspicious.ts';
+export { type Column, isTyping, Table, useRowKeys } from './table.ts';
+export { toast } from './toast.ts';
+
+/** Who is logged in. */
+export interface Me {
+  /** As in the ledger. */
+  readonly name: string;
+  readonly display: string;
+  readonly roles: readonly string[];
+  readonly teams: readonly string[];
+}
+export interface PageProps {
+  readonly me: Me;
+  /** To another page or a place within this one: `/console/approvals/apr_…`, without the base. */
+  readonly go: (path: string) => void;
+  /** What follows the page's name, and the query: `/apr_…?state=denied`, or nothing. */
+  readonly path: string;
+}

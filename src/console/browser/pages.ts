@@ -1,0 +1,18 @@
+/** Each page's module, loaded when it is first looked at: what is broken in one is its own trouble. */
+import { Empty, html, type PageProps, type VNode } from './kit.ts';
+
+export type PageModule = { readonly Page: (props: PageProps) => VNode };
+const notYet = async (): Promise<PageModule> => ({
+  Page: () => html`<${Empty} title="This page is being built.">Look at Approvals meanwhile.<//>`,
+});
+
+export const pages: Readonly<Record<string, () => Promise<PageModule>>> = {
+  now: notYet,
+  approvals: notYet,
+  agents: notYet,
+  explorer: notYet,
+  playground: notYet,
+  keys: notYet,
+  health: notYet,
+  me: notYet,
+};

@@ -1,0 +1,90 @@
+/** What pages are made of. Everything that came from elsewhere goes through `Text`: it is shown as it is, and what deceives is marked. */
+import { html } from 'htm/preact';
+import type { ComponentChildren, VNode } from 'preact';
+import { useEffect, useState } from 'preact/hooks';
+import { base, type Loaded, type Refused } from './api.ts';
+import { codeOf, type Oddity, runsOf } from './suspicious.ts';
+
+const LONG = 600;
+const ODD: Readonly<Record<Oddity, string>> = {
+  bidi: 'turns the direction of what follows',
+  invisible: 'is not seen',
+  control: 'is a control character',
+  space: 'is no ordinary space',
+  lookalike: 'looks like a Latin letter and is none',
+};
+/** Somebody else's words: isolated in direction, long ones folded. */
+export function Text({ children, fold = LONG }: { readonly children: string; readonly fold?: number }): VNode {
+  const [open, setOpen] = useState(false);
+  const folded = !open && children.length > fold;
+  const shown = folded ? children.slice(0, fold) : children;
+  return html`<bdi class="text">${runsOf(shown).map(({ text, odd }) =>
+    odd === undefined
+      ? text
+      : html`<span class=${`odd odd-${odd}`} title=${`${codeOf(text)} ${ODD[odd]}`}>${odd === 'lookalike' ? text : ''}<span class="code">${codeOf(text)}</span></span>`,
+  )}${folded && html`<span class="rest"> … <button type="button" class="plain" onClick=${() => setOpen(true)}>all ${children.length.toLocaleString('en')} characters</button></span>`}</bdi>`;
+}
+/** `<issuer id>:<sub>`, with the issuer quiet. */
+export function Person({ name }: { readonly name: string }): VNode {
+  const at = name.indexOf(':');
+  if (at < 0) return html`<span class="person"><${Text}>${name}<//></span>`;
+  return html`<span class="person"><span class="quiet">${name.slice(0, at)}:</span><${Text}>${name.slice(at + 1)}<//></span>`;
+}
+export const AgentName = ({ id }: { readonly id: string }): VNode =>
+  html`<a class="agent" href=${`${base}/console/agents/${encodeURIComponent(id)}`}><${Text}>${id}<//></a>`;
+export type Tone = 'good' | 'bad' | 'warn' | 'info' | 'quiet';
+export const Badge = ({ tone = 'quiet', children }: { readonly tone?: Tone; readonly children: ComponentChildren }): VNode =>
+  html`<span class=${`badge ${tone}`}>${children}</span>`;
+/** Nothing to show: what that means, and what to do next. */
+export const Empty = ({ title, children }: { readonly title: string; readonly children?: ComponentChildren }): VNode =>
+  html`<div class="empty"><p class="empty-title">${title}</p><div>${children}</div></div>`;
+export const Problem = ({ error, retry }: { readonly error: Pick<Refused, 'message' | 'decision'>; readonly retry?: () => void }): VNode =>
+  html`<div class="notice bad" role="alert">
+    <p>${error.message}</p>
+    ${error.decision !== undefined && html`<p class="quiet">Recorded as <${Copy} text=${error.decision} /></p>`}
+    ${retry && html`<button type="button" onClick=${retry}>Ask again</button>`}
+  </div>`;
+/** Loading, refused, or the data. */
+export function When<T>({ loaded, children }: { readonly loaded: Loaded<T>; readonly children: (data: T) => ComponentChildren }): VNode {
+  const { data, error, reload } = loaded;
+  return html`${error && html`<${Problem} error=${error} retry=${reload} />`}
+    ${data === undefined ? !error && html`<p class="loading" role="status">Loading …</p>` : children(data)}`;
+}
+
+const UNITS = [
+  ['d', 86_400],
+  ['h', 3_600],
+  ['min', 60],
+  ['s', 1],
+] as const;
+/** `4 min`, `2 h`; of whole units the largest. */
+export function spanOf(seconds: number): string {
+  const size = Math.max(0, Math.round(seconds));
+  const [unit, length] = UNITS.find(([, one]) => size >= one) ?? (['s', 1] as const);
+  return `${Math.floor(size / length)} ${unit}`;
+}
+/** Now, epoch seconds; the component is drawn again as it passes. */
+export function useNow(everyMs = 1_000): number {
+  const [now, setNow] = useState(() => Math.floor(Date.now() / 1_000));
+  useEffect(() => {
+    const timer = setInterval(() => setNow(Math.floor(Date.now() / 1_000)), everyMs);
+    return () => clearInterval(timer);
+  }, [everyMs]);
+  return now;
+}
+export const timeOf = (at: number): string => new Date(at * 1_000).toISOString().replace('T', ' ').replace('.000Z', ' UTC');
+/** Epoch seconds as `4 min ago` or `in 4 min`, the whole time on hover. */
+export function Ago({ at }: { readonly at: number }): VNode {
+  const now = useNow(10_000);
+  const text = at > now ? `in ${spanOf(at - now)}` : now - at < 2 ? 'now' : `${spanOf(now - at)} ago`;
+  return html`<time datetime=${new Date(at * 1_000).toISOString()} title=${timeOf(at)}>${text}</time>`;
+}
+/** An id that is copied with a click. */
+export function Copy({ text, label }: { readonly text: string; readonly label?: string }): VNode {
+  const [done, setDone] = useState(false);
+  const copy = (): void => {
+    void navigator.clipboard.writeText(text).then(() => setDone(true));
+    setTimeout(() => setDone(false), 1_500);
+  };
+  return html`<button type="button" class="copy" title="Copy" onClick=${copy}><code>${label ?? text}</code><span aria-live="polite">${done ? ' copied' : ''}</span></button>`;
+}
