@@ -36,6 +36,8 @@ export interface ShownApproval {
   readonly resource: string;
   readonly tool: string;
   readonly description?: string;
+  /** JSON Schema of the arguments, as the tool registers it now. */
+  readonly schema?: JsonObject;
   readonly arguments: JsonObject;
   readonly arguments_digest: string;
   readonly purpose?: string;
@@ -103,7 +105,7 @@ export function createApprovals({ store, world, record, bundles, keeper, people 
       actors,
       resource,
       tool,
-      ...(registered && { description: registered.description }),
+      ...(registered && { description: registered.description, schema: registered.schema }),
       arguments: keeper.open(approval).arguments,
       arguments_digest: digest,
       ...(facts.purpose !== undefined && { purpose: facts.purpose }),
