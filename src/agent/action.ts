@@ -1,7 +1,8 @@
-import type { CallContext } from '../wire/details.ts';
-import type { JsonObject } from '../wire/json.ts';
-import type { META_PROOF, META_TOKEN } from '../wire/oauth.ts';
-import type { ApprovalMode, Waiting } from './waiting.ts';
+import { type CallContext, TOOL_NAME } from '../wire/details.ts';
+import { isObject, type JsonObject, parseJson } from '../wire/json.ts';
+import { ACTION_CALL, DETAILS_TYPE, type META_PROOF, type META_TOKEN } from '../wire/oauth.ts';
+import { AgentError } from './error.ts';
+import type { ApprovalMode, Waiting, WhenAborted } from './waiting.ts';
 
 /** One tool call that is about to happen. */
 export interface Action {
@@ -19,6 +20,8 @@ export interface Action {
   readonly approval?: ApprovalMode;
   /** How the wait goes. What it throws ends the wait. */
   readonly onWaiting?: (waiting: Waiting) => void;
+  /** What the broker is told when `signal` ends a wait. Default `withdraw`. */
+  readonly whenAborted?: WhenAborted;
   /** Opts in to human approval without waiting: then ERR_APPROVAL_PENDING instead of ERR_DENIED. The same action again has the same code. */
   readonly deferred?: boolean;
   readonly signal?: AbortSignal;
@@ -44,4 +47,35 @@ export interface BaseOptions {
   /** The token that a server has just refused. */
   readonly stale?: string;
   readonly signal?: AbortSignal | undefined;
+}
+
+/** The entry of `authorization_details` that it is (wire.md §3). Errors: ERR_ACTION. */
+export function entryOf({ resource, tool, arguments: given, purpose, context }: Action): {
+  readonly details: JsonObject;
+  readonly args: JsonObject;
+} {
+  if (!TOOL_NAME.test(tool)) throw new AgentError('ERR_ACTION', 'tool name');
+  const args = strict(given ?? {});
+  const details: JsonObject = {
+    type: DETAILS_TYPE,
+    locations: [resource],
+    actions: [ACTION_CALL],
+    identifier: tool,
+    arguments: args,
+    ...(purpose !== undefined && { purpose }),
+    ...(context !== undefined && { context: { ...context } }),
+  };
+  return { details, args };
+}
+/** As JSON will carry it, and only if both ends read it alike (wire.md §4). */
+function strict(args: object): JsonObject {
+  let text: string;
+  try {
+    text = JSON.stringify(args);
+  } catch {
+    throw new AgentError('ERR_ACTION', 'arguments');
+  }
+  const parsed = parseJson(text);
+  if (!parsed.ok || !isObject(parsed.value)) throw new AgentError('ERR_ACTION', 'arguments');
+  return parsed.value;
 }

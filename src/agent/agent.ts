@@ -16,13 +16,12 @@
  */
 import { randomUUID } from 'node:crypto';
 import { COMPLETION_DEFERRED, PARAM_COMPLETION_MODE } from '../wire/deferred.ts';
-import { grantedDetails, TOOL_NAME } from '../wire/details.ts';
+import { grantedDetails } from '../wire/details.ts';
 import { digest } from '../wire/digest.ts';
-import { isObject, type JsonObject, parseJson } from '../wire/json.ts';
+import { isObject, type JsonObject } from '../wire/json.ts';
 import { peek } from '../wire/jws.ts';
 import {
   ACTION_CALL,
-  DETAILS_TYPE,
   GRANT_CLIENT,
   GRANT_EXCHANGE,
   META_PROOF,
@@ -32,19 +31,21 @@ import {
   TYPE_ACCESS_TOKEN,
   TYPE_JWT,
 } from '../wire/oauth.ts';
-import type { Action, Authorization, BaseOptions, BoundToken } from './action.ts';
+import { type Action, type Authorization, type BaseOptions, type BoundToken, entryOf } from './action.ts';
 import { AgentError } from './error.ts';
-import { type Ask, conversation, type Fetch, isSecure, orAbort, pause } from './exchange.ts';
+import { type Ask, type Asking, conversation, type Fetch, isSecure, orAbort, pause } from './exchange.ts';
 import { clientOf, type PrivateKey, prover } from './key.ts';
+import { type Plan, type PlannedAction, type PlanOptions, planner } from './plan.ts';
 import { type FetchOptions, guardedFetch } from './transport.ts';
-import { untilDecided, type Waiting } from './waiting.ts';
+import { pollOnce, untilDecided, type Waiting } from './waiting.ts';
 
 export type { Action, Authorization, BaseOptions, BoundToken, PresentedHeaders } from './action.ts';
 export { type AgentCode, AgentError, type AgentErrorFacts } from './error.ts';
 export type { Ask, Asking, Fetch } from './exchange.ts';
 export type { PrivateKey } from './key.ts';
+export type { Plan, PlannedAction, PlanOptions, PlanStep, PlanWaiting } from './plan.ts';
 export type { Calling, FetchOptions } from './transport.ts';
-export type { ApprovalMode, Waiting } from './waiting.ts';
+export type { ApprovalMode, Waiting, WhenAborted } from './waiting.ts';
 
 export type TokenType = 'id_token' | 'access_token' | 'id-jag' | 'jwt';
 /** On whose behalf: what a trusted issuer says of a person or service (RFC 8693 §2.1). */
@@ -84,6 +85,11 @@ export interface Agent {
   readonly thumbprint: string;
   /** One action token. Errors: AgentError. */
   authorize(action: Action): Promise<Authorization>;
+  /**
+   * Several actions, on which people decide once: resolves when they have (at once where nobody must be asked). Each step that they agreed to is
+   * then authorized by itself. Errors: AgentError, as for one action; ERR_DENIED with `step` where policy refuses one of them.
+   */
+  plan(actions: readonly PlannedAction[], options?: PlanOptions): Promise<Plan>;
   /** Opens everything but `tools/call`; kept until shortly before its end, or until it is named as `stale`. Errors: AgentError. */
   baseToken(resource: string, options?: BaseOptions): Promise<BoundToken>;
   /** For one MCP client transport. Each reading makes a new function, since (function, JSON-RPC `id`) names an action: never share one. */
@@ -130,6 +136,7 @@ export function createAgent(options: AgentOptions): Agent {
   }
 
   const askFor: Ask = async (asking) => {
+    if (speaksAlone(asking)) return converse(asking);
     // One sub-agent below a client: a longer chain stands in the sub-agent's own actor token, which this library does not make.
     if (options.under) throw new AgentError('ERR_OPTIONS', 'under: a sub-agent delegates no further');
     return converse({ ...asking, form: async () => ({ ...(await onBehalf()), ...(await asking.form()) }) });
@@ -137,15 +144,17 @@ export function createAgent(options: AgentOptions): Agent {
   const { under } = options;
   const ask: Ask = under
     ? (asking) =>
-        under.askFor({
-          ...asking,
-          // Good for one try, like an assertion.
-          form: async () => ({
-            ...(await asking.form()),
-            actor_token: await client.actorToken(now(), proofs.thumbprint),
-            actor_token_type: TYPE_JWT,
-          }),
-        })
+        speaksAlone(asking)
+          ? under.askFor(asking)
+          : under.askFor({
+              ...asking,
+              // Good for one try, like an assertion.
+              form: async () => ({
+                ...(await asking.form()),
+                actor_token: await client.actorToken(now(), proofs.thumbprint),
+                actor_token_type: TYPE_JWT,
+              }),
+            })
     : askFor;
 
   /** What the broker gave must be what was asked for, bound to our key: anything else would fail later, or serve someone else. */
@@ -169,34 +178,26 @@ export function createAgent(options: AgentOptions): Agent {
     };
   }
 
-  async function authorize(action: Action): Promise<Authorization> {
-    const { resource, tool, purpose, context, signal } = action;
-    if (!TOOL_NAME.test(tool)) throw new AgentError('ERR_ACTION', 'tool name');
-    const args = strict(action.arguments ?? {});
-    const details = [
-      {
-        type: DETAILS_TYPE,
-        locations: [resource],
-        actions: [ACTION_CALL],
-        identifier: tool,
-        arguments: args,
-        ...(purpose !== undefined && { purpose }),
-        ...(context !== undefined && { context }),
-      },
-    ];
-    const waits = action.approval === 'wait';
+  /** `more`: members of the form beside the action, where it is a step of a plan. */
+  async function obtain(action: Action, more: Readonly<Record<string, string>> = {}): Promise<Authorization> {
+    const { resource, tool, signal, whenAborted = 'withdraw' } = action;
+    const { details, args } = entryOf(action);
+    const asks = (action.approval !== undefined && action.approval !== 'refuse') || action.deferred;
     const answer = await ask({
       form: async () => ({
         resource,
-        authorization_details: JSON.stringify(details),
-        ...((waits || action.deferred) && { [PARAM_COMPLETION_MODE]: COMPLETION_DEFERRED }),
+        authorization_details: JSON.stringify([details]),
+        ...(asks && { [PARAM_COMPLETION_MODE]: COMPLETION_DEFERRED }),
+        ...more,
       }),
       idempotencyKey: action.idempotencyKey ?? randomUUID(),
       signal,
-    }).catch((fault: unknown) => {
-      if (!waits || !(fault instanceof AgentError) || fault.code !== 'ERR_APPROVAL_PENDING') throw fault;
+    }).catch(async (fault: unknown) => {
+      if (!(fault instanceof AgentError) || fault.code !== 'ERR_APPROVAL_PENDING') throw fault;
+      if (action.approval === 'link') return (await pollOnce(ask, fault.deferral?.code ?? '', signal)) ?? Promise.reject(fault);
+      if (action.approval !== 'wait') throw fault;
       const tell = (how: Omit<Waiting, 'resource' | 'tool'>): void => action.onWaiting?.({ resource, tool, ...how });
-      return untilDecided(fault, { ask, now, wait: options.wait ?? pause, signal, tell });
+      return untilDecided(fault, { ask, now, wait: options.wait ?? pause, signal, whenAborted, tell });
     });
     const bound = accept(answer, resource, scopeOf(tool));
     const granted = grantedDetails(bound.claims['authorization_details'], resource);
@@ -210,6 +211,8 @@ export function createAgent(options: AgentOptions): Agent {
     ]);
     return { ...bound, txn, headers, meta: { [META_TOKEN]: bound.token, [META_PROOF]: proof } };
   }
+
+  const plan = planner({ ask, now, issuer, wait: options.wait ?? pause, obtain });
 
   const held = new Map<string, { readonly token: Promise<BoundToken>; bound?: BoundToken }>();
   function baseToken(resource: string, { stale, signal }: BaseOptions = {}): Promise<BoundToken> {
@@ -229,11 +232,12 @@ export function createAgent(options: AgentOptions): Agent {
     return orAbort(token, signal);
   }
 
-  const fetchWith = (settings: FetchOptions): Fetch => guardedFetch({ fetch, proofs, authorize, baseToken }, settings);
+  const fetchWith = (settings: FetchOptions): Fetch => guardedFetch({ fetch, proofs, authorize: obtain, baseToken }, settings);
   return {
     clientId,
     thumbprint: proofs.thumbprint,
-    authorize,
+    authorize: (action) => obtain(action),
+    plan,
     baseToken,
     get fetch() {
       return fetchWith({});
@@ -243,16 +247,5 @@ export function createAgent(options: AgentOptions): Agent {
     prove: proofs.prove,
   };
 }
-
-/** As JSON will carry it, and only if both ends read it alike (wire.md §4). */
-function strict(args: object): JsonObject {
-  let text: string;
-  try {
-    text = JSON.stringify(args);
-  } catch {
-    throw new AgentError('ERR_ACTION', 'arguments');
-  }
-  const parsed = parseJson(text);
-  if (!parsed.ok || !isObject(parsed.value)) throw new AgentError('ERR_ACTION', 'arguments');
-  return parsed.value;
-}
+/** What the client says of its own requests is said in nobody's name. */
+const speaksAlone = ({ endpoint }: Asking): boolean => endpoint === 'status' || endpoint === 'revoke';

@@ -12,6 +12,8 @@ export type AgentCode =
   | 'ERR_APPROVAL_PENDING'
   /** Nobody decided in time. Asking again asks people again. */
   | 'ERR_APPROVAL_EXPIRED'
+  /** People have decided on a plan: there is no token for it, but for its steps. `plan` looks after this by itself. */
+  | 'ERR_PLAN_DECIDED'
   /** The broker does not know this client, its key, or this grant for it. */
   | 'ERR_CLIENT'
   /** The broker refused the request as sent: subject token, resource, details or proof. `error` is the OAuth code. */
@@ -32,7 +34,14 @@ export interface AgentErrorFacts {
   readonly remedy?: { readonly text: string; readonly hints?: readonly JsonObject[] };
   /** What the operator's `explain` takes. */
   readonly decisionId?: string;
-  readonly deferral?: { readonly code: string; readonly intervalSeconds: number; readonly expiresInSeconds: number };
+  readonly deferral?: {
+    readonly code: string;
+    readonly intervalSeconds: number;
+    readonly expiresInSeconds: number;
+    readonly approvalUri?: string;
+  };
+  /** Of a plan: which step it is about. */
+  readonly step?: number;
   readonly retryAfterSeconds?: number;
 }
 
@@ -42,6 +51,7 @@ const TEXT: Readonly<Record<AgentCode, string>> = {
   ERR_DENIED: 'The broker does not allow this action.',
   ERR_APPROVAL_PENDING: 'A person must approve this action first.',
   ERR_APPROVAL_EXPIRED: 'Nobody decided on this action in time.',
+  ERR_PLAN_DECIDED: 'People have decided on this plan.',
   ERR_CLIENT: 'The broker does not accept this client.',
   ERR_REQUEST: 'The broker refused the request.',
   ERR_LAPSED: 'The grant for this request has ended.',
@@ -53,7 +63,7 @@ const TEXT: Readonly<Record<AgentCode, string>> = {
 export class AgentError extends Error {
   override readonly name = 'AgentError';
   readonly code: AgentCode;
-  /** Says which part, for `ERR_OPTIONS`, `ERR_ACTION` and `ERR_PROTOCOL`: a constant, never a value. */
+  /** Says which part, for `ERR_OPTIONS`, `ERR_ACTION` and `ERR_PROTOCOL`: a constant; where a person must decide, the broker's page for it. */
   readonly detail: string | undefined;
   readonly status: number | undefined;
   readonly error: string | undefined;
@@ -61,6 +71,7 @@ export class AgentError extends Error {
   readonly remedy: AgentErrorFacts['remedy'];
   readonly decisionId: string | undefined;
   readonly deferral: AgentErrorFacts['deferral'];
+  readonly step: number | undefined;
   readonly retryAfterSeconds: number | undefined;
   constructor(code: AgentCode, detail?: string, facts: AgentErrorFacts = {}, cause?: unknown) {
     super(detail === undefined ? TEXT[code] : `${TEXT[code]} (${detail})`, cause === undefined ? undefined : { cause });
@@ -72,6 +83,7 @@ export class AgentError extends Error {
     this.remedy = facts.remedy;
     this.decisionId = facts.decisionId;
     this.deferral = facts.deferral;
+    this.step = facts.step;
     this.retryAfterSeconds = facts.retryAfterSeconds;
   }
 }

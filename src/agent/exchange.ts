@@ -6,7 +6,11 @@ import { AgentError, type AgentErrorFacts } from './error.ts';
 import type { Client, Prover } from './key.ts';
 
 export type Fetch = (input: string | URL, init?: RequestInit) => Promise<Response>;
+/** Of the broker: where exchanges, plans and withdrawals go. */
+export type Endpoint = 'token' | 'plans' | 'status' | 'revoke';
 export interface Asking {
+  /** Default `token`. At `status` and `revoke` the client speaks for itself alone: no subject or actor token goes there. */
+  readonly endpoint?: Endpoint;
   /** Made anew for each try: subject and actor tokens may have to be fresh. */
   readonly form: () => Promise<Readonly<Record<string, string>>>;
   readonly idempotencyKey?: string;
@@ -41,10 +45,10 @@ interface Reply {
 export function conversation(options: Conversation): Ask {
   const { issuer, client, prover, now } = options;
   const { wait = pause } = options;
-  const endpoint = discovery(options);
+  const endpoints = discovery(options);
 
   async function post(asking: Asking): Promise<Reply> {
-    const url = await endpoint(asking.signal);
+    const url = (await endpoints(asking.signal))(asking.endpoint ?? 'token');
     // Assertion and proof are good for one try each (wire.md §3): both are signed anew.
     const [assertion, proof, form] = await Promise.all([client.assertion(now()), prover.prove({ method: 'POST', url }), asking.form()]);
     const body = new URLSearchParams({ ...form, client_assertion_type: ASSERTION_JWT_BEARER, client_assertion: assertion });
@@ -67,13 +71,15 @@ export function conversation(options: Conversation): Ask {
         fault = error.cause;
       }
       if (reply?.status === 200) {
-        if (!reply.body) throw new AgentError('ERR_PROTOCOL', 'token answer');
-        return reply.body;
+        // RFC 7009 §2.2: nothing is said there.
+        const body = asking.endpoint === 'revoke' ? {} : reply.body;
+        if (!body) throw new AgentError('ERR_PROTOCOL', 'token answer');
+        return body;
       }
-      if (reply && !RETRIED.has(reply.status)) throw refused(reply);
+      if (reply && !RETRIED.has(reply.status)) throw refused(reply, issuer);
       const retryAfterSeconds = reply && retryAfter(reply.headers, now());
       if (attempt >= options.attempts) {
-        const facts = { ...(reply && facing(reply)), ...(retryAfterSeconds !== undefined && { retryAfterSeconds }) };
+        const facts = { ...(reply && facing(reply, issuer)), ...(retryAfterSeconds !== undefined && { retryAfterSeconds }) };
         throw new AgentError('ERR_UNAVAILABLE', undefined, facts, fault);
       }
       await wait(
@@ -84,31 +90,45 @@ export function conversation(options: Conversation): Ask {
   };
 
   /** RFC 8414 §3: one request for all who wait, kept for an hour, never a failure. */
-  function discovery({ fetch }: Conversation): (signal?: AbortSignal) => Promise<string> {
-    let known: { readonly url: Promise<string>; readonly until: number } | undefined;
+  function discovery({ fetch }: Conversation): (signal?: AbortSignal) => Promise<Endpoints> {
+    let known: { readonly of: Promise<Endpoints>; readonly until: number } | undefined;
     return (signal) => {
       if (!known || known.until <= now()) {
         // Without the first caller's signal: others wait for this answer too.
-        const entry = { url: discover(fetch), until: now() + METADATA_SECONDS };
-        entry.url.catch(() => {
+        const entry = { of: discover(fetch), until: now() + METADATA_SECONDS };
+        entry.of.catch(() => {
           if (known === entry) known = undefined;
         });
         known = entry;
       }
-      return orAbort(known.url, signal);
+      return orAbort(known.of, signal);
     };
   }
-  async function discover(fetch: Fetch): Promise<string> {
+  async function discover(fetch: Fetch): Promise<Endpoints> {
     const reply = await call({ ...options, fetch }, metadataUrl(issuer), { headers: { accept: 'application/json' } });
     if (RETRIED.has(reply.status)) throw new Unreachable();
     // RFC 8414 §3.3: a document that names another issuer must not be used.
     if (reply.status !== 200 || reply.body?.['issuer'] !== issuer)
       throw new AgentError('ERR_PROTOCOL', 'metadata', { status: reply.status });
-    const url = reply.body['token_endpoint'];
-    if (typeof url !== 'string' || !isSecure(url)) throw new AgentError('ERR_PROTOCOL', 'token_endpoint');
-    return url;
+    const { body } = reply;
+    const urlOf: Endpoints = (name) => {
+      const url = body[MEMBERS[name]];
+      if (typeof url !== 'string' || !isSecure(url)) throw new AgentError('ERR_PROTOCOL', MEMBERS[name]);
+      return name === 'status' ? `${url}/status` : url;
+    };
+    urlOf('token');
+    return urlOf;
   }
 }
+/** Errors: ERR_PROTOCOL where the broker names none. */
+type Endpoints = (name: Endpoint) => string;
+/** RFC 8414 §2, and ours. */
+const MEMBERS = {
+  token: 'token_endpoint',
+  plans: 'countersign_plans_endpoint',
+  status: 'countersign_plans_endpoint',
+  revoke: 'revocation_endpoint',
+} as const satisfies Readonly<Record<Endpoint, string>>;
 
 export const pause = (ms: number, signal?: AbortSignal): Promise<void> => sleep(ms, undefined, signal && { signal });
 
@@ -156,15 +176,19 @@ export function orAbort<T>(promise: Promise<T>, signal: AbortSignal | undefined)
 }
 
 /** wire.md §3.3, seen from the other side. */
-function refused(reply: Reply): AgentError {
-  const facts = facing(reply);
+function refused(reply: Reply, issuer: string): AgentError {
+  const facts = facing(reply, issuer);
   switch (facts.error) {
     case 'access_denied':
       return new AgentError('ERR_DENIED', undefined, facts);
     case 'authorization_pending':
-      return facts.deferral ? new AgentError('ERR_APPROVAL_PENDING', undefined, facts) : new AgentError('ERR_PROTOCOL', 'deferral', facts);
+      return facts.deferral
+        ? new AgentError('ERR_APPROVAL_PENDING', facts.deferral.approvalUri, facts)
+        : new AgentError('ERR_PROTOCOL', 'deferral', facts);
     case 'slow_down':
-      return new AgentError('ERR_APPROVAL_PENDING', undefined, facts);
+      return new AgentError('ERR_APPROVAL_PENDING', facts.deferral?.approvalUri, facts);
+    case 'plan_decided':
+      return new AgentError('ERR_PLAN_DECIDED', undefined, facts);
     case 'expired_token':
       return new AgentError('ERR_APPROVAL_EXPIRED', undefined, facts);
     case 'invalid_client':
@@ -179,11 +203,11 @@ function refused(reply: Reply): AgentError {
       return new AgentError(reply.status >= 500 ? 'ERR_UNAVAILABLE' : 'ERR_REQUEST', undefined, facts);
   }
 }
-function facing({ status, body }: Reply): AgentErrorFacts {
+function facing({ status, body }: Reply, issuer: string): AgentErrorFacts {
   const text = (name: string): string | undefined => (typeof body?.[name] === 'string' ? body[name] : undefined);
   const [error, reason, decisionId, code] = [text('error'), text('reason'), text('decision_id'), text('deferral_code')];
   const remedy = body?.['remedy'];
-  const [interval, expiresIn] = [body?.['interval'], body?.['expires_in']];
+  const step = body?.['step'];
   return {
     status,
     ...(error !== undefined && { error }),
@@ -193,13 +217,20 @@ function facing({ status, body }: Reply): AgentErrorFacts {
       typeof remedy['text'] === 'string' && {
         remedy: { text: remedy['text'], ...(Array.isArray(remedy['hints']) && { hints: remedy['hints'].filter(isObject) }) },
       }),
-    ...(code !== undefined && {
-      deferral: {
-        code,
-        intervalSeconds: typeof interval === 'number' ? interval : 5,
-        expiresInSeconds: typeof expiresIn === 'number' ? expiresIn : 0,
-      },
-    }),
+    ...(typeof step === 'number' && { step }),
+    ...(code !== undefined && body && { deferral: deferralOf(body, code, issuer) }),
+  };
+}
+
+/** The link is shown to people, so it must be the broker's own page and nothing else. */
+export function deferralOf(body: JsonObject, code: string, issuer: string): NonNullable<AgentErrorFacts['deferral']> {
+  const { interval, expires_in: expiresIn, approval_uri: uri } = body;
+  const own = typeof uri === 'string' && uri.startsWith(`${issuer}/`) && /^\/[a-z/]+\/apr_[0-9a-f]{1,64}$/.test(uri.slice(issuer.length));
+  return {
+    code,
+    intervalSeconds: typeof interval === 'number' ? interval : 5,
+    expiresInSeconds: typeof expiresIn === 'number' ? expiresIn : 0,
+    ...(own && { approvalUri: uri }),
   };
 }
 

@@ -7,7 +7,7 @@ import type { Action, Authorization, BaseOptions, BoundToken } from './action.ts
 import { AgentError } from './error.ts';
 import type { Fetch } from './exchange.ts';
 import { bare, type Prover } from './key.ts';
-import type { ApprovalMode, Waiting } from './waiting.ts';
+import type { ApprovalMode, Waiting, WhenAborted } from './waiting.ts';
 
 export interface Calling {
   readonly tool: string;
@@ -21,9 +21,12 @@ export interface FetchOptions {
   readonly context?: CallContext;
   /**
    * `wait`: a call that people must agree to waits for them, as long as the transport lets it: give the MCP client a request timeout to match. What it
-   * gives up on is cancelled; the same call again goes on with the same approval. Default `refuse`: ERR_DENIED.
+   * gives up on is cancelled; the same call again goes on with the same approval. `link`: the call fails at once with the page where people decide, as a
+   * URL elicitation (MCP 2025-11-25) that the client shows; the same call again runs once they have. Default `refuse`: ERR_DENIED.
    */
   readonly approval?: ApprovalMode;
+  /** Default `keep`: a transport gives up after a time of its own, and people may need longer. */
+  readonly whenAborted?: WhenAborted;
   readonly onWaiting?: (waiting: Waiting) => void;
 }
 export interface FetchParts {
@@ -58,7 +61,7 @@ export function guardedFetch({ fetch, proofs, authorize, baseToken }: FetchParts
     const call = method === 'POST' ? readCall(init.body) : undefined;
     if (call) {
       const purpose = options.purpose?.(call);
-      const token = await authorize({
+      const asked = authorize({
         resource,
         tool: call.tool,
         arguments: call.arguments,
@@ -67,9 +70,11 @@ export function guardedFetch({ fetch, proofs, authorize, baseToken }: FetchParts
         ...(options.context && { context: options.context }),
         ...(options.approval && { approval: options.approval }),
         ...(options.onWaiting && { onWaiting: options.onWaiting }),
+        whenAborted: options.whenAborted ?? 'keep',
         ...(signal && { signal }),
       });
-      return send(url, method, init, token);
+      const token = await (options.approval === 'link' ? asked.catch((fault: unknown) => linked(fault, call, init)) : asked);
+      return token instanceof Response ? token : send(url, method, init, token);
     }
     const token = await baseToken(resource, { signal });
     const response = await send(url, method, init, token);
@@ -123,6 +128,25 @@ function readCall(body: RequestInit['body']): Call | undefined {
   const args = params['arguments'];
   if (args !== undefined && !isObject(args)) throw new AgentError('ERR_ACTION', 'arguments');
   return { id, tool: params['name'], arguments: args ?? {} };
+}
+
+/** The last revision of MCP whose clients read a URL elicitation from an error; later ones are told in words. */
+const LAST_WITH_ELICITATION = '2025-11-25';
+/** MCP: URLElicitationRequired; and one of the range that JSON-RPC leaves to implementations. */
+const ELICITATION_REQUIRED = -32042;
+const RPC_REFUSED = -32050;
+
+/** Answered in the tool server's place, which has not been asked: a person decides on that page first. Whatever else went wrong is thrown as it is. */
+function linked(fault: unknown, { id = null }: Call, { headers }: RequestInit): Response {
+  const uri = fault instanceof AgentError && fault.code === 'ERR_APPROVAL_PENDING' ? fault.deferral?.approvalUri : undefined;
+  if (uri === undefined) throw fault;
+  const reads = (new Headers(headers).get('mcp-protocol-version') ?? LAST_WITH_ELICITATION) <= LAST_WITH_ELICITATION;
+  const message = `A person must approve this action first: ${uri} — then call the tool again.`;
+  const elicitation = { mode: 'url', elicitationId: uri.slice(uri.lastIndexOf('/') + 1), url: uri, message };
+  const error = reads
+    ? { code: ELICITATION_REQUIRED, message, data: { elicitations: [elicitation] } }
+    : { code: RPC_REFUSED, message, data: { error: 'authorization_pending', approval_uri: uri } };
+  return Response.json({ jsonrpc: '2.0', id, error });
 }
 
 /** wire.md §5: one JSON-RPC request (transport, id) is one key, so that a resend brings the same `txn`. `1` and `"1"` are two ids. */
