@@ -46,6 +46,9 @@ export function tellChains(report: ChainReport): string {
       ({ chain, first, count }) =>
         `unsealed ${chain} ${count} entries from ${first} on: a broker is at it, or left them; the next one seals them`,
     ),
+    ...report.repairs.map(
+      (r) => `repair   ${new Date(r.at * 1000).toISOString()}: ${r.count} torn rows from entry ${r.first} on were set aside (${r.digest})`,
+    ),
     ...(bad ? [`BAD      entry ${bad.seq}: ${bad.why}`, `         ${remedyOf(bad.flaw)}`] : []),
   ];
   return `${lines.join('\n')}\n`;

@@ -2,14 +2,14 @@
  * Many brokers, one ledger: each links the entries it wrote to a chain of its own, and all entries have one order of numbers. Pure: the back
  * end and scripts/verify-ledger.ts share it.
  *
- * What holds: numbers are without a gap; each chain verifies as one does (chain.ts); an entry without a hash is followed in its chain only by
- * such; a chain ends where its record says; and every head that another chain has noted (`heads`) is there, so that to cut off a tail
- * unseen one must also cut off every chain that noted it since. Entries that were exported may be trimmed from the beginning: then the ledger
+ * What holds: numbers are without a gap, but for rows that a repair names; each chain verifies as one does (chain.ts); an entry without a
+ * hash is followed in its chain only by such; a chain ends where its record says; and every head that another chain has noted (`heads`) is
+ * there, so that to cut off a tail unseen one must also cut off every chain that noted it since. Entries that were exported may be trimmed from the beginning: then the ledger
  * begins at a `floor`, which a `trim` entry further on tells of.
  */
 import { hash } from 'node:crypto';
 import { isObject, type Json, type JsonObject } from '../wire/json.ts';
-import { FLAWS, type Head, link, type Row, START } from './chain.ts';
+import { digestOf, FLAWS, type Head, link, type Repair, type Row, repairOf, START } from './chain.ts';
 
 export interface ChainHead extends Head {
   readonly chain: string;
@@ -30,6 +30,8 @@ export interface Ledger {
   /** What the store has written down of each chain: its last sealed entry. */
   heads(): Promise<readonly ChainHead[]>;
   floor(): Promise<Floor | undefined>;
+  /** Rows that a repair has set aside, of a ledger that once stood in a file. */
+  torn(first: number, last: number): Promise<readonly Row[]>;
 }
 
 /** Constant texts: they reach operators. */
@@ -38,6 +40,7 @@ export const CHAIN_FLAWS = {
   tail: 'a chain ends before its last sealed entry: its end was cut off, or the server lost it',
   noted: 'an entry that another chain has noted is not there',
   trim: 'entries are missing at the beginning, and no entry tells that they were trimmed',
+  torn: 'the rows that a repair set aside are not what it says',
   head: 'the expected head is not in this ledger',
 } as const;
 export interface ChainReport {
@@ -48,6 +51,8 @@ export interface ChainReport {
   readonly chains: readonly (ChainHead & { readonly count: number })[];
   /** Written and not yet sealed: what a broker does within a second, or left behind when it was killed. */
   readonly unsealed: readonly { readonly chain: string; readonly first: number; readonly count: number }[];
+  /** Tails that were torn while it stood in a file, and set aside: each is worth a look. */
+  readonly repairs: readonly Repair[];
   readonly bad?: { readonly seq: number; readonly flaw: keyof typeof CHAIN_FLAWS; readonly why: string };
 }
 
@@ -78,6 +83,7 @@ export async function verifyChains(
   let last: Head = { seq: floor?.seq ?? 0, hash: '' };
   let trimmed = floor === undefined;
   let count = 0;
+  const repairs: Repair[] = [];
 
   function place(chain: Chain, row: ChainRow): boolean {
     if (link(chain.head.hash, row.body) !== row.hash) return false;
@@ -89,8 +95,12 @@ export async function verifyChains(
   }
   async function take(row: ChainRow): Promise<Bad | undefined> {
     if (row.seq <= last.seq) return { seq: row.seq, flaw: 'order' };
-    if (row.seq !== last.seq + 1) return { seq: last.seq + 1, flaw: 'gap' };
     const body = parse(row.body);
+    // Of a ledger that stood in a file a repair names the rows that it set aside (chain.ts).
+    const repair = body && repairOf(body);
+    const leapt = row.seq - last.seq - 1;
+    if (leapt > 0 && !(repair?.first === last.seq + 1 && repair.count === leapt)) return { seq: last.seq + 1, flaw: 'gap' };
+    if (repair) repairs.push(repair);
     if (!body) return { seq: row.seq, flaw: 'body' };
     const chain = chains.get(row.chain) ?? { head: START, count: 0, unsealed: [] };
     chains.set(row.chain, chain);
@@ -133,13 +143,19 @@ export async function verifyChains(
     if (!trimmed) return { seq: floor?.seq ?? 0, flaw: 'trim' };
     return expects === undefined ? undefined : { seq: expected?.seq ?? 0, flaw: 'head' };
   }
-  const bad = (await read()) ?? atTheEnd();
+  async function setAside(): Promise<Bad | undefined> {
+    for (const { first, count: rows, digest } of repairs)
+      if (digestOf(await ledger.torn(first, first + rows - 1)) !== digest) return { seq: first, flaw: 'torn' };
+    return undefined;
+  }
+  const bad = (await read()) ?? atTheEnd() ?? (await setAside());
   const list = [...chains];
   return {
     ok: !bad,
     count,
     head: last,
     chains: list.map(([chain, { head, count: of }]) => ({ chain, ...head, count: of })),
+    repairs,
     unsealed: list.flatMap(([chain, { unsealed }]) => (unsealed[0] ? [{ chain, first: unsealed[0].seq, count: unsealed.length }] : [])),
     ...(bad && { bad: { ...bad, why: CHAIN_FLAWS[bad.flaw] } }),
   };

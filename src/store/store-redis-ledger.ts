@@ -15,6 +15,10 @@ export async function openLedger(access: Omit<Access, 'tag'> & { readonly name?:
   return { ...ledgerOf(client, tag), close: () => client.disconnect() };
 }
 
+/** Of a stream's entry; empty where it has no such field. */
+export const fieldOf = (fields: readonly string[], name: string): string =>
+  fields[fields.findIndex((field, i) => i % 2 === 0 && field === name) + 1] ?? '';
+
 export function ledgerOf(client: Pick<Redis, 'xrange' | 'zrange' | 'hmget' | 'hgetall' | 'multi'>, tag: string): Ledger {
   const hashAt = async (chain: string, seq: number): Promise<string | undefined> => {
     const [row] = await client.xrange(`${tag}:h:${chain}`, `${seq}-0`, `${seq}-0`);
@@ -27,9 +31,9 @@ export function ledgerOf(client: Pick<Redis, 'xrange' | 'zrange' | 'hmget' | 'hg
       const hashes = client.multi();
       const read = found.map(([id, fields]) => {
         const seq = Number.parseInt(id, 10);
-        const of = (name: string): string => fields[fields.findIndex((field, i) => i % 2 === 0 && field === name) + 1] ?? '';
-        hashes.xrange(`${tag}:h:${of('c')}`, `${seq}-0`, `${seq}-0`);
-        return { seq, chain: of('c'), body: of('b') };
+        const chain = fieldOf(fields, 'c');
+        hashes.xrange(`${tag}:h:${chain}`, `${seq}-0`, `${seq}-0`);
+        return { seq, chain, body: fieldOf(fields, 'b') };
       });
       const answers = (await hashes.exec()) ?? [];
       return read.map((row, i): ChainRow => {
@@ -37,6 +41,10 @@ export function ledgerOf(client: Pick<Redis, 'xrange' | 'zrange' | 'hmget' | 'hg
         if (fault) throw fault;
         return { ...row, hash: (answer as readonly [string, readonly string[]][])[0]?.[1][1] ?? '' };
       });
+    },
+    async torn(first, last) {
+      const found = await client.xrange(`${tag}:torn`, `${first}-0`, `${last}-0`);
+      return found.map(([id, fields]) => ({ seq: Number.parseInt(id, 10), hash: fieldOf(fields, 'h'), body: fieldOf(fields, 'b') }));
     },
     async heads() {
       const heads: ChainHead[] = [];

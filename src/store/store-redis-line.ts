@@ -15,6 +15,8 @@ export interface Line {
   begins(since: number): void;
   /** Since when, epoch seconds, the server remembers everything. */
   readonly since: number;
+  /** What names of this store are made with: it came from a file where they stand so. Empty in a store that began here. */
+  readonly salt: string;
   /** The store is not the one that it was: until the process begins again nothing is granted. */
   readonly poisoned: StoreRefused | undefined;
   close(): void;
@@ -38,7 +40,7 @@ interface Call {
 }
 
 /** The form of what stands in the store; another one is not read. */
-const FORM = '1';
+export const FORM = '1';
 const RETRY_MS = 100;
 /** A server that is still starting is waited for so long at the broker's own start. */
 const PATIENCE_MS = 5_000;
@@ -87,6 +89,7 @@ export async function openLine(options: LineOptions): Promise<Line> {
   let id = '';
   let known = 0;
   let since = 0;
+  let salt = '';
   let poisoned: StoreRefused | undefined;
   let closed = false;
   /** Why there is no server. */
@@ -102,6 +105,7 @@ export async function openLine(options: LineOptions): Promise<Line> {
     const args = [id, known, given(), options.newId(), keeps ? '1' : '', FORM];
     const reply = (await candidate.fcall(functionOf('admit'), 1, `${options.tag}:meta`, ...args)) as Reply;
     if (reply[0] === 'form') throw refused('newer');
+    if (reply[0] === 'moving') throw refused('moving');
     if (reply[0] !== 'ok') {
       poisoned = refused('gone');
       throw poisoned;
@@ -109,6 +113,7 @@ export async function openLine(options: LineOptions): Promise<Line> {
     id = String(reply[1]);
     known = Math.max(known, Number(reply[2]));
     since = Number(reply[3]);
+    salt = String(reply[6]);
     return reply[5] === 1;
   }
   async function attempt(): Promise<void> {
@@ -238,6 +243,9 @@ export async function openLine(options: LineOptions): Promise<Line> {
     },
     get since() {
       return since;
+    },
+    get salt() {
+      return salt;
     },
     get poisoned() {
       return poisoned;

@@ -197,7 +197,7 @@ end
 -- The memory begins now unless nothing can have been lost: what was used up before, and is not in it, could be used again. Of a server that
 -- is another one, or was restarted, only a broker that has known it can tell that it is not an older copy.
 local function admit(keys, argv)
-  local m = redis.call('HMGET', keys[1], 'id', 'run', 'n', 'since', 'seen', 'ch', 'form', 'history')
+  local m = redis.call('HMGET', keys[1], 'id', 'run', 'n', 'since', 'seen', 'ch', 'form', 'history', 'salt')
   local now = timeOf(argv[3])
   -- Another one since a promotion, also of a process that was a master before; and now and then without one.
   local history = string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
@@ -205,10 +205,10 @@ local function admit(keys, argv)
     if argv[1] ~= '' then return { 'gone' } end
     redis.call('HSET', keys[1], 'id', argv[4], 'run', whoami(), 'n', 1, 'seq', 0, 'since', now + 1, 'seen', now, 'ch', 0, 'form', argv[6],
       'history', history)
-    return { 'ok', argv[4], 1, now + 1, '0', 1 }
+    return { 'ok', argv[4], 1, now + 1, '0', 1, '' }
   end
   if argv[1] ~= '' and argv[1] ~= m[1] then return { 'foreign' } end
-  if m[7] ~= argv[6] then return { 'form' } end
+  if m[7] ~= argv[6] then return { m[7] == 'moving' and 'moving' or 'form' } end
   local n, since, known = tonumber(m[3]), tonumber(m[4]), tonumber(argv[2])
   local back = argv[3] == '' and now < tonumber(m[5]) - 30
   local other = m[2] ~= whoami() or m[8] ~= history
@@ -217,6 +217,6 @@ local function admit(keys, argv)
   if lost or other then
     redis.call('HSET', keys[1], 'run', whoami(), 'history', history, 'n', math.max(n, known), 'since', since, 'seen', back and now or math.max(now, tonumber(m[5])))
   end
-  return { 'ok', m[1], math.max(n, known), since, m[6], lost and 1 or 0 }
+  return { 'ok', m[1], math.max(n, known), since, m[6], lost and 1 or 0, m[9] or '' }
 end
 `;

@@ -7,10 +7,12 @@
  *   t:<h>    a term: sorted set of `entry/<seq>` and `<name>\0<h>`, in order of name
  *   s n x    a sum (store-redis-lua-sums.ts)
  *   log      stream of entries, id `<seq>-0`; chain, tail, seal: who wrote which and how they are linked (store-redis-lua-ledger.ts)
+ *   move, torn  of a store that has moved here (store-redis-lua-import.ts); then meta has the `salt` of its names
  *   changes  stream of the names that changed, for followers; bounded
  * Every check comes before the first write: an error in between would leave half a batch, as nothing is rolled back.
  */
 import { createHash } from 'node:crypto';
+import { IMPORT } from './store-redis-lua-import.ts';
 import { LEDGER } from './store-redis-lua-ledger.ts';
 import { SUMS } from './store-redis-lua-sums.ts';
 
@@ -209,11 +211,30 @@ local function look(keys, argv)
 end
 `;
 
-const code = COMMON + SUMS + COMMIT + LEDGER;
+const code = COMMON + SUMS + COMMIT + LEDGER + IMPORT;
 /** Named by what it is, so that brokers of two versions work side by side on one server. */
 const stamp = createHash('sha256').update(code).digest('hex').slice(0, 16);
-const READS = new Set<string>(['look', 'scan', 'tail', 'changes', 'heads']);
-const NAMES = ['commit', 'look', 'scan', 'tail', 'changes', 'heads', 'admit', 'seal', 'close', 'noted', 'watch', 'tidy', 'trim'] as const;
+const READS = new Set<string>(['look', 'scan', 'tail', 'changes', 'heads', 'carried', 'members']);
+const NAMES = [
+  'commit',
+  'look',
+  'scan',
+  'tail',
+  'changes',
+  'heads',
+  'admit',
+  'seal',
+  'close',
+  'noted',
+  'watch',
+  'tidy',
+  'trim',
+  'movein',
+  'carry',
+  'carried',
+  'members',
+  'moved',
+] as const;
 export type Name = (typeof NAMES)[number];
 export const isRead = (name: Name): boolean => READS.has(name);
 export const functionOf = (name: Name): string => `countersign_${stamp}_${name}`;

@@ -21,6 +21,26 @@ const texts = {
     'the store was written by another form of this program',
     'Run that version, or give this one a store of its own: `store.name`.',
   ],
+  moving: [
+    'locked',
+    'a store is on its way into this Redis and has not arrived',
+    'Run `npm run migrate-store` again: it goes on where it was, or with --anew begins again.',
+  ],
+  other: [
+    'unsuitable',
+    'another move, or one of an earlier state of this store, stands half done in this Redis',
+    'Run it again with --anew: what has arrived is thrown away, and the move begins again. No store is ever thrown away.',
+  ],
+  alone: [
+    'unsuitable',
+    'the replicas do not have all of it yet',
+    'Check that they are connected, then run `npm run migrate-store` again: it has only this left to do.',
+  ],
+  taken: [
+    'unsuitable',
+    'something else stands in this Redis under the name of the store',
+    'Give the store another name, or another Redis.',
+  ],
   closed: [
     'unreadable',
     'the Redis server does not let this broker in',

@@ -14,16 +14,21 @@ export interface Names {
   the(what: string): string;
 }
 
-/** Identifiers stand in names as digests: whoever lists the keys learns none, and none is too long or has a brace in it. */
-export function namesUnder(tag: string): Names {
+/**
+ * Identifiers stand in names as digests: whoever lists the keys learns none, and none is too long or has a brace in it. With the `salt` of a
+ * store that came from a file they are the names that it had there (store-sqlite-held.ts), since of most of its keys nobody knows the text.
+ */
+export function namesUnder(tag: string, salt = ''): Names {
+  const digest = salt === '' ? digestOf : (name: string): string => hash('sha256', salt + name, 'hex').slice(0, 32);
   return {
     meta: `${tag}:meta`,
     log: `${tag}:log`,
-    of: (kind, name) => `${tag}:${kind}:${digestOf(name)}`,
+    of: (kind, name) => `${tag}:${kind}:${digest(name)}`,
     the: (what) => `${tag}:${what}`,
   };
 }
-const digestOf = (name: string): string => hash('sha256', name, 'base64url').slice(0, 32);
+/** Of ids within a sum too, whatever the names are made with. */
+export const digestOf = (name: string): string => hash('sha256', name, 'base64url').slice(0, 32);
 
 export const kindOf = (name: string): string => name.slice(0, name.indexOf('/') + 1);
 

@@ -56,7 +56,6 @@ export async function redisStore(options: RedisOptions): Promise<RedisStore> {
   const { place, now } = options;
   const seconds = (): number => Math.floor(now?.() ?? Date.now() / 1000);
   const tag = `{${options.name ?? 'countersign'}}`;
-  const names = namesUnder(tag);
   const followers = createFollowers();
   let up = (_: { readonly lost: boolean }): void => undefined;
   const settings: LineOptions = {
@@ -69,6 +68,7 @@ export async function redisStore(options: RedisOptions): Promise<RedisStore> {
     onUp: (how) => up(how),
   };
   const line = await openLine(settings);
+  const names = namesUnder(tag, line.salt);
   const chains = chainsOf(line, tag);
   const own = new OwnChain(chains, newId);
   const pace = keepUp({ line, names, chains, own, followers, now: seconds, noteMs: (options.noteSeconds ?? 60) * 1000, append });

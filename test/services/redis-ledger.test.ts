@@ -50,6 +50,7 @@ suite('the ledger of many brokers', { skip: await skipUnless('redis') }, () => {
         count: 20,
         head: 20,
         chains: [10, 10],
+        repairs: [],
         unsealed: [],
       },
     );
