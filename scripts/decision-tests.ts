@@ -95,7 +95,7 @@ function runOne(bundle: Bundle, test: Case): Result<Omit<Outcome, 'file' | 'line
   const policies = [...(facts().policies ?? [])].sort();
   const got = describe(
     decided.ok
-      ? { decision: 'allow', ttl: decided.value.ttlSeconds, approval: decided.value.approval?.who }
+      ? { decision: 'allow', ttl: decided.value.ttlSeconds, approval: demanded(decided.value) }
       : { decision: 'deny', code: decided.error.code ?? decided.error.reason },
   );
   const { expect } = test;
@@ -105,7 +105,7 @@ function runOne(bundle: Bundle, test: Case): Result<Omit<Outcome, 'file' | 'line
     (expect.policies === undefined || same(expect.policies, policies)) &&
     (expect.ttl === undefined || (decided.ok && decided.value.ttlSeconds === expect.ttl)) &&
     // A demand that the test does not speak of is a change that somebody must see.
-    (!decided.ok || same(expect.approval ?? [], decided.value.approval?.who ?? []));
+    (!decided.ok || same(expect.approval ?? [], demanded(decided.value)));
   const chain = [test.agent, ...test.via.toReversed()].join(' → ');
   return ok({
     name: test.name,
@@ -197,4 +197,10 @@ const describe = (it: {
   ]
     .filter((part) => part !== undefined)
     .join(' ');
+/** Who must agree, in the words of a test: names, `confirm` for the person acted for, `passkey` where a signature is wanted. */
+const demanded = ({ approval }: Decision): readonly string[] => [
+  ...(approval?.who ?? []),
+  ...(approval?.confirm ? ['confirm'] : []),
+  ...(approval?.proof ? [approval.proof] : []),
+];
 const same = (a: readonly string[], b: readonly string[]): boolean => [...a].sort().join('\n') === [...b].sort().join('\n');

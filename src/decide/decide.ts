@@ -1,8 +1,9 @@
 /** May they? Pure: what was asked and the bundle in, a decision out. Knows policies; may not know tokens, stores or clocks. */
 import { type Result, refuse } from '../errors.ts';
-import type { Agent, Asked, Bundle, Decision, Demand, Draft, Question, Verdict } from '../model.ts';
+import type { Agent, Asked, Bundle, Decision, Draft, Question, Verdict } from '../model.ts';
 import { ok } from '../wire/result.ts';
 import { leftOf, overspent, type Share, spentOf } from './budgets.ts';
+import { routed, strictest } from './demands.ts';
 import { haltClaims } from './halts.ts';
 
 /** How long an action token lives where no policy says so, and at most. */
@@ -31,7 +32,7 @@ export function decide(
     if (agent.suspended) return refuse('client_suspended');
   }
 
-  const allowed: Extract<Verdict, { allow: true }>[] = [];
+  const allowed: Allowance[] = [];
   const policies: string[] = [];
   const spent = spentOf(shares, sums);
   const budgets = spent.length > 0 ? { budgets: leftOf(spent) } : {};
@@ -43,7 +44,7 @@ export function decide(
     policies.push(...verdict.policies);
     draft.note({ policies: [...new Set(policies)] });
     if (!verdict.allow) return refused(verdict, question.principal.as);
-    allowed.push(verdict);
+    allowed.push(verdict.approval ? { ...verdict, approval: routed(verdict.approval, ownerOf(question.principal, actors)) } : verdict);
   }
 
   const over = overspent(spent);
@@ -51,7 +52,7 @@ export function decide(
 
   const ttls = allowed.flatMap((verdict) => verdict.ttlSeconds ?? []);
   const caps = agents.flatMap((agent) => agent.limits.maxTtlSeconds ?? []);
-  const approval = together(allowed.flatMap((verdict) => verdict.approval ?? []));
+  const approval = strictest(allowed.flatMap((verdict) => verdict.approval ?? []));
   return ok({
     ttlSeconds: Math.min(ttls.length > 0 ? Math.min(...ttls) : DEFAULT_TTL_SECONDS, ...caps, MAX_TTL_SECONDS),
     policies: [...new Set(policies)],
@@ -70,18 +71,11 @@ function actorsOf({ subject, caller, actors }: Asked): readonly Agent[] {
   const isSubject = subject.kind === 'agent' && subject.id === caller.client.id;
   return [...actors, ...(isSubject || actors.some(({ id }) => id === caller.client.id) ? [] : [caller.client])];
 }
+type Allowance = Extract<Verdict, { allow: true }>;
+/** Of the agent in question; of whoever acts, where it is about the one on whose behalf. */
+const ownerOf = ({ who }: Question['principal'], actors: readonly Agent[]): string | undefined =>
+  (who.kind === 'agent' ? who : actors[0])?.owner;
 const REASONS = { denied: 'policy_denied', input: 'policy_input', error: 'policy_error' } as const;
 function refused(verdict: Extract<Verdict, { allow: false }>, as: 'subject' | 'actor'): ReturnType<typeof refuse> {
   return refuse(REASONS[verdict.cause], { code: verdict.code, detail: as, ...(verdict.remedy && { remedy: verdict.remedy }) });
-}
-
-/** Everyone whom somebody wants asked, the larger quorum, the shorter time. */
-function together(demands: readonly Demand[]): Demand | undefined {
-  if (demands.length === 0) return undefined;
-  return {
-    who: [...new Set(demands.flatMap(({ who }) => who))].sort(),
-    quorum: Math.max(...demands.map(({ quorum }) => quorum)),
-    ttlSeconds: Math.min(...demands.map(({ ttlSeconds }) => ttlSeconds)),
-    ...(demands.some(({ proof }) => proof === 'passkey') && { proof: 'passkey' as const }),
-  };
 }

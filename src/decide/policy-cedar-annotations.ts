@@ -2,6 +2,7 @@ import { didYouMean } from '../bundle/nearest.ts';
 import type { Remedy } from '../errors.ts';
 import type { Demand } from '../model.ts';
 import { isObject, type Json, type JsonObject, parseJson } from '../wire/json.ts';
+import { OWNER } from './demands.ts';
 
 /** What a policy's annotations say to this broker; Cedar itself gives them no meaning. */
 export interface Meaning {
@@ -11,9 +12,12 @@ export interface Meaning {
   readonly code?: string;
   readonly remedy?: Remedy;
   readonly approval?: Demand;
+  /** Where both hold, what these permits demand does not count: the one way to demand less than another permit does. */
+  readonly insteadOf?: readonly string[];
 }
-const KNOWN = ['id', 'owner', 'ttl', 'reason', 'remedy', 'hint', 'approval', 'quorum', 'approval_ttl'];
-const ONLY_PERMIT = ['ttl', 'approval', 'quorum', 'approval_ttl'];
+const DEMANDS = ['confirm', 'approval', 'quorum', 'approval_ttl', 'approval_proof', 'approval_instead_of'];
+const KNOWN = ['id', 'owner', 'ttl', 'reason', 'remedy', 'hint', ...DEMANDS];
+const ONLY_PERMIT = ['ttl', ...DEMANDS];
 const ONLY_FORBID = ['reason', 'remedy', 'hint'];
 const MAX_TTL_SECONDS = 300;
 const MAX_APPROVAL_SECONDS = 7 * 24 * 3600;
@@ -31,11 +35,12 @@ export function readAnnotations(
     return undefined;
   };
   for (const name of Object.keys(said)) {
-    if (name === 'confirm') wrong('@confirm is not enforced by this broker yet', 'name who must agree with @approval');
-    else if (!KNOWN.includes(name)) wrong(`unknown annotation @${name}`, didYouMean(name, KNOWN).hint);
+    if (!KNOWN.includes(name)) wrong(`unknown annotation @${name}`, didYouMean(name, KNOWN).hint);
     else if (effect === 'forbid' && ONLY_PERMIT.includes(name)) wrong(`@${name} on a forbid means nothing`, 'it belongs to the permit');
     else if (effect === 'permit' && ONLY_FORBID.includes(name))
       wrong(`@${name} on a permit means nothing`, 'a permit that does not hold is silent; write a forbid');
+    else if (name === 'confirm')
+      (said[name] ?? '') === '' || wrong('@confirm takes no value', 'it asks the person acted for, and nobody else');
     else if ((said[name] ?? '').trim() === '') wrong(`@${name} says nothing`);
   }
   const id = said['id'] ?? undefined;
@@ -50,6 +55,7 @@ export function readAnnotations(
   if (code !== undefined && !/^[a-z][a-z_]{0,63}$/.test(code)) wrong('@reason must be a code of lower-case letters and underscores');
   const remedy = readRemedy(said, wrong);
   const approval = readApproval(said, wrong);
+  const instead = said['approval_instead_of']?.split(',').map((name) => name.trim());
   if (!sound || id === undefined) return undefined;
   return {
     id,
@@ -57,6 +63,7 @@ export function readAnnotations(
     ...(code !== undefined && { code }),
     ...(remedy && { remedy }),
     ...(approval && { approval }),
+    ...(instead && { insteadOf: instead }),
   };
 }
 
@@ -83,18 +90,28 @@ function readApproval(said: Said, wrong: Wrong): Demand | undefined {
   const text = said['approval'] ?? undefined;
   const quorum = said['quorum'] ?? '1';
   const ttl = said['approval_ttl'] ?? '900s';
-  if (text === undefined) {
-    return said['quorum'] === undefined && said['approval_ttl'] === undefined
+  const proof = said['approval_proof'] ?? undefined;
+  const confirm = 'confirm' in said && { confirm: true as const };
+  if (text === undefined && said['quorum'] !== undefined) return wrong('@quorum needs @approval');
+  if (text === undefined && !confirm) {
+    return said['approval_ttl'] === undefined && proof === undefined
       ? undefined
-      : wrong('@quorum and @approval_ttl need @approval');
+      : wrong('@approval_ttl and @approval_proof need @approval or @confirm');
   }
-  const who = text.split(',').map((name) => name.trim());
-  if (!who.every((name) => /^[a-z][a-z0-9-]{0,31}:[^\s,]{1,255}$/.test(name)))
-    return wrong('@approval must name who, such as team:privacy or people:u_alice');
+  const who = text === undefined ? [] : text.split(',').map((name) => name.trim());
+  if (!who.every((name) => name === OWNER || /^[a-z][a-z0-9-]{0,31}:[^\s,]{1,255}$/.test(name)))
+    return wrong('@approval must name who, such as team:privacy, people:u_alice or owner');
   if (!/^[1-9]\d?$/.test(quorum)) return wrong('@quorum must be a number from 1 to 99');
   const ttlSeconds = seconds(ttl, ['s', 'm', 'h'], MAX_APPROVAL_SECONDS);
   if (ttlSeconds === undefined) return wrong('@approval_ttl must be a time such as 15m or 4h, at most a week');
-  return { who: [...new Set(who)].sort(), quorum: Number(quorum), ttlSeconds };
+  if (proof !== undefined && proof !== 'passkey') return wrong('@approval_proof must be passkey');
+  return {
+    who: [...new Set(who)].sort(),
+    quorum: text === undefined ? 0 : Number(quorum),
+    ttlSeconds,
+    ...confirm,
+    ...(proof === 'passkey' && { proof }),
+  };
 }
 
 const UNITS = { s: 1, m: 60, h: 3600 } as const;

@@ -17,6 +17,19 @@ export function refuseTwins(rules: readonly Rule[], problems: Problem[]): void {
   }
 }
 
+/** A permit that takes the place of another's demand: the other must be there, and be no such permit itself, or two could undo each other. */
+export function refuseLooseEnds(rules: readonly Rule[], problems: Problem[]): void {
+  const byId = new Map(rules.map((rule) => [rule.id, rule]));
+  for (const { insteadOf = [], source } of rules)
+    for (const id of insteadOf) {
+      const { file, line } = source;
+      const other = byId.get(id);
+      if (!other) problems.push({ file, line, text: `there is no policy ${id}`, ...didYouMean(id, [...byId.keys()]) });
+      else if (!other.approval) problems.push({ file, line, text: `@approval_instead_of names ${id}, which demands nothing` });
+      else if (other.insteadOf) problems.push({ file, line, text: `@approval_instead_of names ${id}, which has one itself` });
+    }
+}
+
 /** Cedar knows types, not who is registered. A forbid on a server that is not protects nobody: whoever wrote it believes otherwise. */
 export function refuseStrangers(rules: readonly Rule[], servers: readonly string[], problems: Problem[], warnings: Problem[]): void {
   for (const { effect, scope, source } of rules) {

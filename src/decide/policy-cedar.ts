@@ -1,14 +1,15 @@
 import { statefulIsAuthorized } from '@cedar-policy/cedar-wasm/nodejs';
 import type { Engine, Problem } from '../bundle/bundle.ts';
-import type { Demand, Policy, Question, Verdict } from '../model.ts';
+import type { Policy, Question, Verdict } from '../model.ts';
 import { no, ok } from '../wire/result.ts';
+import { strictest } from './demands.ts';
 import { createSlots, type Index, indexRules, type Slots } from './policy-cedar-index.ts';
 import { createPairs, type Pairs } from './policy-cedar-pair.ts';
 import { toCall } from './policy-cedar-request.ts';
 import { readSchema, type Typed } from './policy-cedar-schema.ts';
 import { Unfit } from './policy-cedar-shape.ts';
 import { type Rule, readPolicies } from './policy-cedar-source.ts';
-import { refuseStrangers, refuseTwins, unique, validateRules } from './policy-cedar-validate.ts';
+import { refuseLooseEnds, refuseStrangers, refuseTwins, unique, validateRules } from './policy-cedar-validate.ts';
 import { stated } from './policy-cedar-words.ts';
 
 /** Cedar's names for parsed policies belong to the process, whatever engines there are. */
@@ -24,6 +25,7 @@ export function cedarEngine(options: { readonly slots?: Slots } = {}): Engine {
     const rules: Rule[] = [];
     for (const { file, text } of sources.policies) rules.push(...(await readPolicies(file, text, problems)));
     refuseTwins(rules, problems);
+    refuseLooseEnds(rules, problems);
     refuseStrangers(
       rules,
       sources.servers.map(({ id }) => id),
@@ -140,19 +142,12 @@ function forbidden(rules: readonly Rule[]): Verdict {
 }
 function allowed(rules: readonly Rule[]): Verdict {
   const ttls = rules.flatMap((rule) => rule.ttlSeconds ?? []);
-  const approval = strictest(rules.flatMap((rule) => rule.approval ?? []));
+  const replaced = new Set(rules.flatMap((rule) => rule.insteadOf ?? []));
+  const approval = strictest(rules.flatMap((rule) => (replaced.has(rule.id) ? [] : (rule.approval ?? []))));
   return {
     allow: true,
     policies: rules.map((rule) => rule.id),
     ...(ttls.length > 0 && { ttlSeconds: Math.min(...ttls) }),
     ...(approval && { approval }),
-  };
-}
-function strictest(demands: readonly Demand[]): Demand | undefined {
-  if (demands.length === 0) return undefined;
-  return {
-    who: [...new Set(demands.flatMap((demand) => demand.who))].sort(),
-    quorum: Math.max(...demands.map((demand) => demand.quorum)),
-    ttlSeconds: Math.min(...demands.map((demand) => demand.ttlSeconds)),
   };
 }

@@ -18,6 +18,44 @@ test('a permit says how long and who must agree; the strictest of all that hold 
   });
 });
 
+test('what is demanded of others, of the owner and of the person themselves comes together', async () => {
+  const { bundle } = await compiled(`
+@id("a") @confirm permit ${scope};
+@id("b") @approval("owner") @approval_ttl("1h") permit ${scope};
+@id("c") @approval("team:legal") @approval_proof("passkey") permit ${scope};`);
+  assert.deepEqual(decideBy(bundle), {
+    allow: true,
+    policies: ['a', 'b', 'c'],
+    approval: { who: ['owner', 'team:legal'], quorum: 1, ttlSeconds: 900, confirm: true, proof: 'passkey' },
+  });
+});
+test('a confirmation alone asks nobody else', async () => {
+  const { bundle } = await compiled(`@id("a") @confirm @approval_ttl("5m") permit ${scope};`);
+  assert.deepEqual(decideBy(bundle), { allow: true, policies: ['a'], approval: { who: [], quorum: 0, ttlSeconds: 300, confirm: true } });
+});
+test('a permit demands less than another only where it says in whose place it stands', async () => {
+  const small = (more: string): string => `
+@id("general") @approval("team:legal") permit ${scope};
+@id("small") ${more} permit ${scope} when { context.input.amount < 9 };`;
+  const [plain, instead] = [await compiled(small('@confirm')), await compiled(small('@confirm @approval_instead_of("general")'))];
+  const approvalOf = ({ bundle }: typeof plain): unknown => {
+    const verdict = decideBy(bundle);
+    return verdict.allow && [verdict.policies, verdict.approval];
+  };
+  const both = ['general', 'small'];
+  assert.deepEqual(approvalOf(plain), [both, { who: ['team:legal'], quorum: 1, ttlSeconds: 900, confirm: true }]);
+  assert.deepEqual(approvalOf(instead), [both, { who: [], quorum: 0, ttlSeconds: 900, confirm: true }]);
+  const nobody = await compiled(small('@approval_instead_of("general")'));
+  assert.deepEqual(approvalOf(nobody), [both, undefined]);
+});
+test('two permits that would undo each other do not load', async () => {
+  const undo = (id: string, other: string): string => `@id("${id}") @confirm @approval_instead_of("${other}") permit ${scope};\n`;
+  assert.deepEqual(await problems(undo('a', 'b') + undo('b', 'a')), [
+    'p.cedar:1: @approval_instead_of names b, which has one itself',
+    'p.cedar:2: @approval_instead_of names a, which has one itself',
+  ]);
+});
+
 test('a forbid teaches: the first by id that has something to say', async () => {
   const { bundle } = await compiled(`${ALL}
 @id("z") @reason("late") @remedy("tomorrow") forbid ${scope};
@@ -50,10 +88,20 @@ const TABLE: readonly (readonly [string, string])[] = [
     '@reason("x") @remedy("y") @hint("{\\"a\\":{}}") forbid',
     '@hint must be a JSON object of strings, numbers and booleans, or a list of such',
   ],
-  ['@approval("privacy") permit', '@approval must name who, such as team:privacy or people:u_alice'],
-  ['@approval("team:a,") permit', '@approval must name who, such as team:privacy or people:u_alice'],
-  ['@confirm("yes") permit', '@confirm is not enforced by this broker yet (name who must agree with @approval)'],
-  ['@quorum("2") permit', '@quorum and @approval_ttl need @approval'],
+  ['@approval("privacy") permit', '@approval must name who, such as team:privacy, people:u_alice or owner'],
+  ['@approval("team:a,") permit', '@approval must name who, such as team:privacy, people:u_alice or owner'],
+  ['@approval("owners") permit', '@approval must name who, such as team:privacy, people:u_alice or owner'],
+  ['@confirm("yes") permit', '@confirm takes no value (it asks the person acted for, and nobody else)'],
+  ['@confirm("no") permit', '@confirm takes no value (it asks the person acted for, and nobody else)'],
+  ['@confirm forbid', '@confirm on a forbid means nothing (it belongs to the permit)'],
+  ['@quorum("2") permit', '@quorum needs @approval'],
+  ['@confirm @quorum("2") permit', '@quorum needs @approval'],
+  ['@approval_ttl("5m") permit', '@approval_ttl and @approval_proof need @approval or @confirm'],
+  ['@approval_proof("passkey") permit', '@approval_ttl and @approval_proof need @approval or @confirm'],
+  ['@confirm @approval_proof("password") permit', '@approval_proof must be passkey'],
+  ['@approval_instead_of("al") permit', 'there is no policy al (did you mean all?)'],
+  ['@approval_instead_of("x") permit', '@approval_instead_of names x, which demands nothing'],
+  ['@approval_instead_of("x") @confirm permit', '@approval_instead_of names x, which has one itself'],
   ['@approval("team:a") @quorum("0") permit', '@quorum must be a number from 1 to 99'],
   ['@approval("team:a") @approval_ttl("9d") permit', '@approval_ttl must be a time such as 15m or 4h, at most a week'],
   ['@owner permit', '@owner says nothing'],

@@ -135,6 +135,20 @@ test('demands come together: everyone, the larger quorum, the shorter time', () 
   assert.deepEqual(decided.ok && decided.value.approval, { who: ['team:a', 'team:b'], quorum: 2, ttlSeconds: 60 });
 });
 
+const OWNERS: readonly (readonly [string, 'subject' | 'actor', Partial<Asked>, readonly string[]])[] = [
+  ['demanded of what is done for a person: of whoever acts', 'subject', { actors: [sub, bot] }, ['people:u_sub']],
+  ['demanded of an agent in the chain: its own', 'actor', { actors: [sub, bot] }, ['people:u_alice', 'people:u_sub']],
+  ['demanded of an agent for itself', 'subject', { subject: bot, actors: [] }, ['people:u_alice']],
+];
+for (const [name, about, place, expected] of OWNERS)
+  test(`the owner, ${name}`, () => {
+    const owned = (agent: Agent): Agent => (agent.id === sub.id ? { ...agent, owner: 'people:u_sub' } : agent);
+    const { bundle } = answering((one) => yes(one.startsWith(about) ? { approval: { who: ['owner'], quorum: 1, ttlSeconds: 60 } } : {}));
+    const it = { ...asked(base), ...place };
+    const decided = decide({ ...it, actors: it.actors.map(owned) }, bundle, draft());
+    assert.deepEqual(decided.ok && decided.value.approval?.who, expected);
+  });
+
 test('a grant depends on nothing being halted', () => {
   const { bundle } = answering(() => yes());
   const decided = decide({ ...asked(base), actors: [sub, bot], subject: PERSON }, bundle, draft());
