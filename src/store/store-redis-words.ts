@@ -7,10 +7,17 @@ export interface Words {
   readonly keys: string[];
   readonly args: (string | number)[];
 }
+/** So many names are remembered with their keys. */
+const KNOWN = 5_000;
+
 export interface Names {
   readonly meta: string;
   readonly log: string;
   of(kind: 'k' | 't' | 's' | 'n' | 'x', name: string): string;
+  /** What stands there for a name. */
+  digest(name: string): string;
+  /** The key of a name that is asked for again and again. */
+  known(name: string): string;
   the(what: string): string;
 }
 
@@ -20,7 +27,17 @@ export interface Names {
  */
 export function namesUnder(tag: string, salt = ''): Names {
   const digest = salt === '' ? digestOf : (name: string): string => hash('sha256', salt + name, 'hex').slice(0, 32);
+  const known = new Map<string, string>();
   return {
+    digest,
+    known(name) {
+      const found = known.get(name);
+      if (found !== undefined) return found;
+      if (known.size >= KNOWN) known.clear();
+      const made = `${tag}:k:${digest(name)}`;
+      known.set(name, made);
+      return made;
+    },
     meta: `${tag}:meta`,
     log: `${tag}:log`,
     of: (kind, name) => `${tag}:${kind}:${digest(name)}`,
@@ -32,34 +49,61 @@ export const digestOf = (name: string): string => hash('sha256', name, 'base64ur
 
 export const kindOf = (name: string): string => name.slice(0, name.indexOf('/') + 1);
 
-/** A batch for the commit (store-redis-lua.ts). */
-export function wordsOf(batch: Packed, chain: string, names: Names): Words {
-  const keys = [names.the(`chain:${chain}`), names.the(`tail:${chain}`)];
-  const args: (string | number)[] = [batch.at, batch.notAfter, chain, batch.claims.length, batch.entries.length];
-  for (const claim of batch.claims) {
-    if ('sum' in claim) sum(claim, names, keys, args);
-    else key(claim, names, keys, args);
-  }
-  for (const { body, terms } of batch.entries) {
-    for (const term of terms) keys.push(names.of('t', term));
-    args.push(body, terms.length);
-  }
-  return { keys, args };
+/** A batch for the commit (store-redis-lua.ts), and for each of its claims there which one it was here. */
+export interface BatchWords extends Words {
+  readonly order: readonly number[];
+}
+/**
+ * Most claims are of two kinds, which need few words: a key that shall be absent, and one that is and shall then be there. Where a batch
+ * claims a key twice the second one sees the first, and all stay in their order.
+ */
+export function wordsOf(batch: Packed, chain: string, names: Names): BatchWords {
+  const kinds: readonly number[][] = [[], [], [], []];
+  const seen = new Set<string>();
+  for (const claim of batch.claims) if ('key' in claim) seen.add(claim.key);
+  const apart = seen.size === batch.claims.reduce((count, claim) => count + ('key' in claim ? 1 : 0), 0);
+  for (const [i, claim] of batch.claims.entries()) kinds[kindOfClaim(claim, apart)]?.push(i);
+  const order = kinds.flat();
+  const head = [batch.at, batch.notAfter, ...kinds.map((kind) => kind.length), batch.entries.length, chain].join(' ');
+  const keys: string[] = [];
+  const args: (string | number)[] = [head];
+  for (const [kind, indices] of kinds.entries())
+    for (const i of indices) {
+      const claim = batch.claims[i];
+      if (!claim) continue;
+      if ('sum' in claim) sum(claim, names, keys, args);
+      else if (kind === ABSENT) keys.push(names.known(claim.key));
+      else if (kind === FRESH) fresh(claim, names, keys, args);
+      else key(claim, names, keys, args);
+    }
+  for (const { body, terms } of batch.entries) args.push(body, terms.map(names.digest).join(' '));
+  return { keys, args, order };
+}
+const [ABSENT, FRESH, OTHER, SUM] = [0, 1, 2, 3] as const;
+function kindOfClaim(claim: PackedKey | PackedSum, apart: boolean): 0 | 1 | 2 | 3 {
+  if ('sum' in claim) return SUM;
+  if (!apart || claim.version !== 0) return OTHER;
+  if (claim.value === undefined) return claim.issued === undefined ? ABSENT : OTHER;
+  return claim.same || claim.terms?.length ? OTHER : FRESH;
+}
+const issuedOf = ({ issued }: PackedKey): string | number => issued ?? 'inf';
+function fresh(claim: PackedKey, names: Names, keys: string[], args: (string | number)[]): void {
+  keys.push(names.of('k', claim.key));
+  args.push(issuedOf(claim), claim.key, claim.value ?? '', claim.until ?? -1);
 }
 function key(claim: PackedKey, names: Names, keys: string[], args: (string | number)[]): void {
   keys.push(names.of('k', claim.key));
-  const issued = claim.issued ?? 'inf';
   if (claim.value === undefined) {
-    args.push('c', claim.version, issued);
+    args.push('c', claim.version, issuedOf(claim));
     return;
   }
   const terms = [...new Set(claim.terms)];
   for (const term of terms) keys.push(names.of('t', term));
-  args.push(claim.same ? 'o' : 'v', claim.version, issued, claim.key, claim.value, claim.until ?? -1, kindOf(claim.key), terms.length);
+  args.push(claim.same ? 'o' : 'v', claim.version, issuedOf(claim), claim.key, claim.value, claim.until ?? -1, terms.length);
 }
 function sum(claim: PackedSum, names: Names, keys: string[], args: (string | number)[]): void {
   for (const kind of ['s', 'n', 'x'] as const) keys.push(names.of(kind, claim.sum));
-  args.push('s', digestOf(claim.id), numeral(claim.amount), numeral(claim.limit), claim.span, claim.until ?? -1);
+  args.push(digestOf(claim.id), numeral(claim.amount), numeral(claim.limit), claim.span, claim.until ?? -1);
 }
 /** Lua reads numbers as C does. */
 const numeral = (value: number): string | number => (Number.isFinite(value) ? value : value > 0 ? 'inf' : '-inf');

@@ -83,7 +83,7 @@ export async function redisStore(options: RedisOptions): Promise<RedisStore> {
   async function write(packed: Packed): Promise<{ readonly failed: number } | { readonly first: number }> {
     for (;;) {
       const chain = own.id;
-      const { keys, args } = wordsOf(packed, chain, names);
+      const { keys, args, order } = wordsOf(packed, chain, names);
       let reply: readonly unknown[];
       try {
         reply = await line.ask('commit', keys, args);
@@ -93,7 +93,7 @@ export async function redisStore(options: RedisOptions): Promise<RedisStore> {
         throw fault;
       }
       const [word, one, first] = reply;
-      if (word === 'no') return { failed: Number(one) };
+      if (word === 'no') return { failed: Math.min(...reply.slice(1).map((place) => order[Number(place)] ?? 0)) };
       if (word === 'late') throw new StoreFault('deadline');
       if (word === 'ahead') throw new StoreFault('clock');
       if (word === 'closed') {
