@@ -35,8 +35,7 @@ export function entryEndpoints(server: FastifyInstance, { entries, takeOut, live
     if (!asked.ok || (before !== undefined && page.before === undefined) || page.limit < 1 || page.limit > LIMIT.most)
       return operatorRefusal(reply, refuse('request_malformed').error);
     const { before: at, ...rest } = page;
-    const found = await entries.find(asked.value, { ...rest, ...(at !== undefined && { before: at }) });
-    return found.ok ? found.value : operatorRefusal(reply, found.error);
+    return entries.find(asked.value, { ...rest, ...(at !== undefined && { before: at }) });
   });
   server.get('/operator/export', readers, async (request, reply) => {
     const read = readQuery(request.query, FILTERS);
@@ -77,6 +76,7 @@ export function askedOf(read: Partial<Record<(typeof NAMES)[number] | (typeof NU
   const { from, to, ...rest } = read;
   const [since, until] = [wholeNumber(from), wholeNumber(to)];
   if ((from !== undefined && since === undefined) || (to !== undefined && until === undefined)) return refuse('request_malformed');
+  if (since !== undefined && until !== undefined && since > until) return refuse('request_malformed');
   const names = Object.fromEntries(NAMES.flatMap((name) => (rest[name] === undefined ? [] : [[name, rest[name]]])));
   return ok({ ...names, ...(since !== undefined && { from: since }), ...(until !== undefined && { to: until }) });
 }

@@ -1,11 +1,9 @@
 /** Entries of the ledger, found and read. The index says where they stand; what is told is read there, and must be what was asked for. */
-import { type Result, refuse } from '../errors.ts';
 import type { Bundle, Entry } from '../model.ts';
 import { fromBody } from '../record/entry.ts';
 import { GENESIS } from '../store/chain.ts';
 import type { Store, Stored } from '../store/store.ts';
 import type { JsonObject } from '../wire/json.ts';
-import { ok } from '../wire/result.ts';
 import { namesOf } from './indexed.ts';
 import { type Indexed, type Range, type Search, SPOKEN, type Usage, type Wanted } from './search.ts';
 import { findStory, type Told } from './story.ts';
@@ -45,7 +43,7 @@ export interface Taken {
   readonly before: string;
 }
 export interface Entries {
-  find(asked: Asked, page: { readonly before?: number; readonly limit: number }): Promise<Result<EntriesPage>>;
+  find(asked: Asked, page: { readonly before?: number; readonly limit: number }): Promise<EntriesPage>;
   /** Each of them, oldest first, as it stands in the ledger, up to the entry `through`. */
   each(asked: Asked, through: number): AsyncGenerator<Taken>;
   /** The number of the last entry; 0: there is none. */
@@ -101,15 +99,14 @@ export function createEntries({ store, search, servers }: EntriesParts): Entries
 
   return {
     async find(asked, { before, limit }) {
-      if (asked.from !== undefined && asked.to !== undefined && asked.from > asked.to) return refuse('request_malformed');
       const id = idOf(asked);
       if (id !== undefined) {
         const all = (await ofOne(id, asked)).filter(({ seq }) => before === undefined || seq < before);
         const last = all[limit - 1];
-        return ok({ entries: all.slice(0, limit), ...(all.length > limit && last && { before: last.seq }) });
+        return { entries: all.slice(0, limit), ...(all.length > limit && last && { before: last.seq }) };
       }
       const range = rangeOf(asked);
-      return ok(await (isOpen(range) ? latest(before, limit) : byIndex(range, before, limit)));
+      return isOpen(range) ? latest(before, limit) : byIndex(range, before, limit);
     },
     async *each(asked, through) {
       const range = rangeOf(asked);

@@ -9,7 +9,6 @@ import { isObject, type JsonObject } from '../wire/json.ts';
 import { ok } from '../wire/result.ts';
 import type { Asked, Entries } from './entries.ts';
 import { seqOf } from './entries.ts';
-import type { Operator } from './operator.ts';
 
 export interface Export {
   readonly id: Id<'exc'>;
@@ -17,7 +16,7 @@ export interface Export {
   readonly lines: AsyncGenerator<string>;
 }
 /** Durable before the first line is given: who, and what they asked for. */
-export type TakeOut = (asked: Asked, by: Pick<Operator, 'name'>) => Promise<Result<Export>>;
+export type TakeOut = (asked: Asked, by: { readonly name: string }) => Promise<Result<Export>>;
 
 export function createExport({
   entries,

@@ -130,6 +130,6 @@ const recorded = (fields: JsonObject): string =>
     .map(([name, value]) => `${name}=${JSON.stringify(value)}`)
     .join(', ');
 /** What an agent wrote must neither move an operator's cursor nor begin a line that looks like ours: controls and bidi marks are spelt out. */
-const printable = (text: string): string =>
+export const printable = (text: string): string =>
   text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (c) => `\\u${(c.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`);
 const time = (at: number | undefined): string => (at === undefined ? 'its end' : new Date(at * 1000).toISOString().replace('.000Z', 'Z'));
