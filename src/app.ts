@@ -178,9 +178,9 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
     notify: notify.states,
   });
   const revoke = createRevoke({ store, world, record, bundles, leases });
-  const operate = {
   const parts = { store, world, record, secret, environment: edge.environment };
   const people = config.console && (await import('./app-console.ts')).openConsole({ ...config, console: config.console }, parts);
+  const operate = {
     rings: { tokens: tokens.keys, ...(logins && { backends: logins.keys }) },
     leases: leases.list,
     verifiers: feed.verifiers,
@@ -194,9 +194,9 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
       return { story, words: tell(story) };
     },
     reload: () => bundles.reload(),
+    ...(people && { tickets: people.tickets }),
     status: async () => ({ issuer: config.issuer, bundle: bundles.current().hash, report: bundles.report(), checks: await status() }),
   };
-    ...(people && { tickets: people.tickets }),
   const edges = { onRefused: meter.refused, onFault: faulted };
   const server = await createServer({
     issuer: config.issuer,
@@ -213,10 +213,10 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
     nonce: () => quietly(() => nonce.current(world.now())),
     health: { check: async () => (closing ? [{ name: 'process', state: 'down', detail: 'stopping' }] : status()) },
     ...(config.metrics === 'public' && { metrics: meter.registry }),
+    ...(people && { people: people.routes({ operate, metrics: meter.registry }) }),
     ...edges,
   });
   const local = createOperatorServer({ operate, operator, metrics: meter.registry, ...edges });
-    ...(people && { people: people.routes({ operate, metrics: meter.registry }) }),
   let closing = false;
 
   return {

@@ -71,11 +71,11 @@ function endpoints(server: FastifyInstance, parts: ServerParts, document: () => 
   healthEndpoints(server, parts.health);
   if (parts.metrics) metricsEndpoint(server, parts.metrics);
   server.get('/openapi.json', { schema: openapiDocs }, document);
+  if (parts.people) server.register(parts.people);
 }
 /** Told by a twin that never listens: few brokers are ever asked, and no start waits for it. */
 async function describe(parts: ServerParts): Promise<object> {
   const { default: swagger } = await import('@fastify/swagger');
-  if (parts.people) server.register(parts.people);
   const twin = bare(parts);
   await twin.register(swagger, {
     openapi: {
