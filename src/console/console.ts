@@ -41,6 +41,8 @@ export interface Console {
   /** GET /console and below it; POST /console/logout. */
   readonly pages: (server: FastifyInstance) => void;
 }
+/** A page that asks by itself says so: nobody is there because of it. */
+const UNATTENDED = 'x-countersign-unattended';
 /** Pages, and what may stand behind a page's name: never another host's address. */
 const BACK = /^\/console(\/[A-Za-z0-9_-]{1,64}){0,3}(\?[A-Za-z0-9_.~%&=+:-]{0,1500})?$/;
 
@@ -51,7 +53,13 @@ export function createConsole(parts: ConsoleParts): Console {
   const shell = createShell({ assets, base, host });
   const policy = policyOf(parts.loginOrigin);
 
-  const sessionOf = (request: FastifyRequest): Promise<Session | undefined> => sessions.find(cookies.read(request, 'session'));
+  /** Those that were asked about before: a stream, which is looked at again as long as it lasts. */
+  const known = new WeakSet<FastifyRequest>();
+  const sessionOf = (request: FastifyRequest): Promise<Session | undefined> => {
+    const attended = !known.has(request) && request.headers[UNATTENDED] === undefined && request.headers.accept !== 'text/event-stream';
+    known.add(request);
+    return sessions.find(cookies.read(request, 'session'), { attended });
+  };
   const refused = async (request: FastifyRequest, name: string | undefined, no: Refusal): Promise<Refusal> => {
     const draft = record.open('console', () => addressOf(request));
     if (name !== undefined) draft.note({ by: name });

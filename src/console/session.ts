@@ -38,8 +38,8 @@ export interface Begun {
 export interface Sessions {
   /** A new one, whatever was there before; its entry is the draft. Errors: the `else` of a claim that fails. */
   begin(visitor: Visitor, draft: Draft, claims?: readonly Claim[]): Promise<Result<Begun>>;
-  /** Undefined: none, ended, forged, or of a person who is halted. */
-  find(secret: string | undefined): Promise<Session | undefined>;
+  /** Undefined: none, ended, forged, or of a person who is halted. What a page asks by itself (`attended` false) does not prolong it. */
+  find(secret: string | undefined, use?: { readonly attended: boolean }): Promise<Session | undefined>;
   /** Still as it was, by its digest: for what outlasts a request. */
   stands(digest: string): Promise<boolean>;
   /** This one, or all of this person; one entry. */
@@ -91,7 +91,7 @@ export function createSessions(rooms: SessionRooms): Sessions {
       const done = await record.commit(draft, 'session', [...claims, put(digestOf(fresh), value, 0)]);
       return done.ok ? ok({ secret: fresh, since: now, ends: value.ends }) : done;
     },
-    async find(presented) {
+    async find(presented, { attended } = { attended: true }) {
       if (presented === undefined || !FORM.test(presented)) return undefined;
       const digest = digestOf(presented);
       const found = await read(digest);
@@ -100,7 +100,8 @@ export function createSessions(rooms: SessionRooms): Sessions {
       if ((await store.look([haltKey('subject', name)])).found[0]) return undefined;
       const now = world.now();
       // Somebody else who says so at the same moment has said it for both.
-      if (now - seen >= stale) await record.mark(record.open('console'), [put(digest, { ...found.value, seen: now }, found.version)]);
+      if (attended && now - seen >= stale)
+        await record.mark(record.open('console'), [put(digest, { ...found.value, seen: now }, found.version)]);
       return { digest, name, display, roles, teams, ends };
     },
     async stands(digest) {

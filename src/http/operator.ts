@@ -15,6 +15,7 @@ import { guard, operatorOf, type Refused, type Who } from './operator-guard.ts';
 import { liveEndpoints } from './operator-live.ts';
 import { playgroundEndpoints } from './operator-playground.ts';
 import { revokeEndpoints } from './operator-revoke.ts';
+import { similarEndpoint } from './operator-similar.ts';
 import { ticketEndpoint } from './operator-tickets.ts';
 import { verifierEndpoints } from './operator-verifiers.ts';
 import { bare, type ServerParts } from './server.ts';
@@ -90,6 +91,7 @@ export function operatorEndpoints(server: FastifyInstance, parts: OperatorParts)
   approvalEndpoints(server, operate);
   entryEndpoints(server, operate);
   liveEndpoints(server, { ...operate, who: parts.who });
+  similarEndpoint(server, operate);
   if (parts.local && operate.tickets) ticketEndpoint(server, operate.tickets);
   metricsEndpoint(server, parts.metrics, { roles: ROLES, path: parts.local ? '/metrics' : '/operator/metrics' });
 }

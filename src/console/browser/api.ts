@@ -39,9 +39,15 @@ async function ask<T>(path: string, init: RequestInit): Promise<T> {
   throw no;
 }
 export const api = {
-  /** Throws Refused. */
-  get: <T>(path: string, signal?: AbortSignal): Promise<T> =>
-    ask<T>(path, { headers: { accept: 'application/json' }, ...(signal && { signal }) }),
+  /** Throws Refused. `unattended`: by a timer, and not because somebody is there; it does not prolong the session. */
+  get: <T>(
+    path: string,
+    { signal, unattended = false }: { readonly signal?: AbortSignal; readonly unattended?: boolean } = {},
+  ): Promise<T> =>
+    ask<T>(path, {
+      headers: { accept: 'application/json', ...(unattended && { 'x-countersign-unattended': '1' }) },
+      ...(signal && { signal }),
+    }),
   /** Throws Refused. */
   post: <T>(path: string, body: object = {}): Promise<T> =>
     ask<T>(path, {
@@ -63,14 +69,14 @@ export function useLoad<T>(path: string | undefined, { everyMs }: { readonly eve
   const [state, setState] = useState<{ readonly path?: string; readonly data?: T; readonly error?: Refused; readonly loading: boolean }>({
     loading: true,
   });
-  const [turn, setTurn] = useState(0);
+  const [turn, setTurn] = useState({ unattended: false });
   const busy = useRef<AbortController>();
   useEffect(() => {
     if (path === undefined) return undefined;
     const stop = new AbortController();
     busy.current = stop;
     setState((was) => ({ ...(was.path === path ? was : { path }), loading: true }));
-    api.get<T>(path, stop.signal).then(
+    api.get<T>(path, { signal: stop.signal, unattended: turn.unattended }).then(
       (data) => stop.signal.aborted || setState({ path, data, loading: false }),
       (error: unknown) => {
         if (!stop.signal.aborted) setState((was) => ({ ...was, ...(error instanceof Refused && { error }), loading: false }));
@@ -80,7 +86,7 @@ export function useLoad<T>(path: string | undefined, { everyMs }: { readonly eve
   }, [path, turn]);
   useEffect(() => {
     const again = (): void => {
-      if (document.visibilityState === 'visible') setTurn((n) => n + 1);
+      if (document.visibilityState === 'visible') setTurn({ unattended: true });
     };
     const timer = everyMs === undefined ? undefined : setInterval(again, everyMs);
     document.addEventListener('visibilitychange', again);
@@ -90,5 +96,5 @@ export function useLoad<T>(path: string | undefined, { everyMs }: { readonly eve
     };
   }, [everyMs]);
   const known = state.path === path ? state : { loading: true };
-  return { data: known.data, error: known.error, loading: known.loading, reload: () => setTurn((n) => n + 1) };
+  return { data: known.data, error: known.error, loading: known.loading, reload: () => setTurn({ unattended: false }) };
 }

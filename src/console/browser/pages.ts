@@ -8,8 +8,8 @@ const notYet = async (): Promise<PageModule> => ({
 
 export const pages: Readonly<Record<string, () => Promise<PageModule>>> = {
   now: notYet,
-  approvals: notYet,
-  agents: notYet,
+  approvals: () => import('./page-approvals.ts'),
+  agents: () => import('./page-agents.ts'),
   explorer: notYet,
   playground: notYet,
   keys: notYet,

@@ -1,0 +1,18 @@
+import type { FastifyInstance } from 'fastify';
+import type { Approvals, ShownApproval } from '../operate/approvals.ts';
+import { operatorRefusal } from './operator-answer.ts';
+
+/** GET /operator/approvals/:id/similar: the newest other one of this agent with this tool that people agreed to, `{}` where there is none. */
+export function similarEndpoint(server: FastifyInstance, { approvals }: { readonly approvals: Pick<Approvals, 'show' | 'list'> }): void {
+  const seen = { config: { roles: ['approver', 'operator', 'auditor'] } } as const;
+  server.get<{ Params: { id: string } }>('/operator/approvals/:id/similar', seen, async (request, reply) => {
+    const found = await approvals.show(request.params.id);
+    if (!found.ok) return operatorRefusal(reply, found.error);
+    const { id, client, resource, tool } = found.value;
+    const alike = (one: ShownApproval): boolean =>
+      one.id !== id && one.client === client && one.resource === resource && one.tool === tool && one.steps === undefined;
+    const [approved, redeemed] = await Promise.all([approvals.list('approved'), approvals.list('redeemed')]);
+    const last = [approved.find(alike), redeemed.find(alike)].filter((one) => one !== undefined).sort((a, b) => b.made - a.made)[0];
+    return last ? { approval: last } : {};
+  });
+}
