@@ -69,9 +69,10 @@ function image(name: string): Played {
 /** As the image starts it: its user, its folder, its environment. */
 function start({ root, workdir, env, entrypoint, user }: Played, args: readonly string[], more: Record<string, string>): ChildProcess {
   const [program = '', ...rest] = entrypoint;
+  const PATH = asRoot ? `${join(home, 'bin')}:${pathWithNode()}` : pathWithNode();
   const child = spawn(program, [...rest, ...args], {
     cwd: join(root, workdir),
-    env: { PATH: pathWithNode(), ...env, ...more },
+    env: { PATH, ...env, ...more },
     stdio: ['ignore', 'pipe', 'pipe'],
     ...(asRoot && user),
   });
@@ -95,8 +96,9 @@ async function answers(url: string, from: ChildProcess): Promise<Response> {
 describe('the steps of the Dockerfile, played', () => {
   before(
     async () => {
-      // Whoever the image runs as has to get in.
+      // Whoever the image runs as has to get in, and may have no way to where this runs.
       chmodSync(home, 0o755);
+      if (asRoot) cpSync(process.execPath, join(home, 'bin', 'node'));
       images = await play(readStages(source), ROOT, home);
     },
     { timeout: 300_000 },

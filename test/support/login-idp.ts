@@ -94,7 +94,9 @@ export async function issuerOf(idp: LoginIdp & { issuer: string; requests: numbe
       response.end(JSON.stringify({ issuer: idp.issuer, jwks_uri: `${idp.issuer}/jwks`, ...loginMetadata(idp.issuer) }));
     else if (request.url === '/jwks') response.end(JSON.stringify({ keys: [idp.key.publicJwk] }));
     else response.writeHead(404).end();
-  }).listen(0, '127.0.0.1');
+  })
+    .listen(0, '127.0.0.1')
+    .unref(); // a test that wants the broker's refusal to start ends by itself
   await new Promise((resolve) => server.once('listening', resolve));
   idp.issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   return server;

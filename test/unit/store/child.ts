@@ -3,7 +3,12 @@ import { writeSync } from 'node:fs';
 import { StoreFault, StoreRefused } from '../../../src/store/store.ts';
 import { sqliteStore } from '../../../src/store/store-sqlite.ts';
 
-const [, , what, path = ''] = process.argv;
+const [, , what, path = '', user] = process.argv;
+// Only now, when all that it needs is read: where it stands that user may have no way in.
+if (user !== undefined) {
+  process.setgid?.(Number(user));
+  process.setuid?.(Number(user));
+}
 /** Said before anything else is done, though the one who reads be slow. */
 function say(text: string): void {
   for (let left = Buffer.from(`${text}\n`); left.length > 0; ) {

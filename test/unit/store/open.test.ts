@@ -106,8 +106,8 @@ describe('opening', () => {
     const child = fileURLToPath(new URL('./child.ts', import.meta.url));
     const said = (): string => {
       // Whoever may write everything becomes someone who may not.
-      const nobody = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {};
-      return spawnSync(process.execPath, [child, 'open', path], { ...nobody, encoding: 'utf8' }).stdout.trim();
+      const nobody = process.getuid?.() === 0 ? ['65534'] : [];
+      return spawnSync(process.execPath, [child, 'open', path, ...nobody], { encoding: 'utf8' }).stdout.trim();
     };
     if (process.getuid?.() === 0) {
       chmodSync(folder, 0o755);
