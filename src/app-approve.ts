@@ -1,6 +1,9 @@
 /** Composition of approval: the room that waits, what people do there, and who ends what nobody decides. */
 import { type Approve, createApprove } from './approve/approve.ts';
+import { createAsking } from './approve/asking.ts';
 import { createKeeper } from './approve/kept.ts';
+import { createPlans, type Plans } from './approve/plans.ts';
+import { createWithdraw, type Withdraw } from './approve/withdraw.ts';
 import type { Config } from './config.ts';
 import { haltClaims } from './decide/halts.ts';
 import type { Secret } from './keys/secret.ts';
@@ -11,11 +14,13 @@ const SWEEP_MS = 15_000;
 
 export interface Approval {
   readonly approve: Approve;
+  readonly plans: Plans;
+  readonly withdraw: Withdraw;
   readonly approvals: Approvals;
 }
 /** `held`: what is given back at the end. A sweep that fails is tried again at its next turn; until then every use checks for itself. */
 export function openApproval(
-  config: Pick<Config, 'issuers'>,
+  config: Pick<Config, 'issuer' | 'issuers' | 'console'>,
   rooms: Omit<ApprovalsRooms, 'keeper' | 'people'> & { readonly secret: Secret; readonly onFault: (fault: unknown) => void },
   held: (() => void | Promise<void>)[],
 ): Approval {
@@ -46,5 +51,9 @@ export function openApproval(
     stopped.abort();
     await sweeping;
   });
-  return { approve: createApprove({ store, keeper, unhalted: haltClaims, reaches }), approvals };
+  // Opaque, and without a login it shows nothing.
+  const asking = createAsking(keeper, config.console && ((id) => `${config.issuer}/console/approvals/${id}`));
+  const parts = { store, keeper, asking, unhalted: haltClaims, reaches };
+  const plans = createPlans({ ...parts, resource: `${config.issuer}/plans` });
+  return { approve: createApprove({ ...parts, plans }), plans, withdraw: createWithdraw(parts), approvals };
 }

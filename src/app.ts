@@ -10,8 +10,8 @@ import { dayOf, inOrder, recordBundle } from './app-check.ts';
 import { createStatus } from './app-health.ts';
 import { ringOpener } from './app-keys.ts';
 import { openLimits } from './app-limits.ts';
-import { openNotify } from './app-notify.ts';
 import { openLookout } from './app-lookout.ts';
+import { openNotify } from './app-notify.ts';
 import { openSignals } from './app-signals.ts';
 import { createAuthenticator } from './authenticate/authenticator.ts';
 import { oidcIssuer } from './authenticate/issuer-oidc.ts';
@@ -29,6 +29,7 @@ import { createBackends } from './operate/backends.ts';
 import { localOperator } from './operate/operator.ts';
 import { createRevoke } from './operate/revoke.ts';
 import { findStory, tell } from './operate/story.ts';
+import { createPlanning } from './plan.ts';
 import { logReader } from './record/reader-log.ts';
 import { createRecord, type Recorder } from './record/record.ts';
 import { createRedeem, isRedeem } from './redeem.ts';
@@ -151,15 +152,16 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
   });
   const lent = { commit: record.commit, now: world.now, leases };
   const rooms = { issuer: config.issuer, world, store, bundles, record, minters, authenticate, lent };
-  const { approve, approvals } = openApproval(config, { ...rooms, secret, onFault: faulted }, held);
+  const { approve, plans, withdraw, approvals } = openApproval(config, { ...rooms, secret, onFault: faulted }, held);
   const told = { ...rooms, secret, environment: edge.environment, log, notified: meter.notified, onFault: faulted };
   const notify = await openNotify(config, told, held);
   readers.push(notify.read);
   const broker = createBroker({ ...rooms, approve });
   const redeem = createRedeem(rooms);
+  const planning = createPlanning({ ...rooms, plans });
   const feed = createFeed({ ...rooms, signer });
   held.push(() => feed.close());
-  const settle = createSettle({ issuer: config.issuer, store, bundles, authenticate, record, signer, leases });
+  const settle = createSettle({ issuer: config.issuer, store, bundles, authenticate, record, signer, leases, withdraw });
 
   function reported(report: Report): void {
     for (const p of [...report.problems, ...report.warnings])
@@ -177,9 +179,9 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
     broken: () => store.broken !== undefined,
     notify: notify.states,
   });
-  const revoke = createRevoke({ store, world, record, bundles, leases });
   const parts = { store, world, record, secret, environment: edge.environment };
   const people = config.console && (await import('./app-console.ts')).openConsole({ ...config, console: config.console }, parts);
+  const revoke = createRevoke({ store, world, record, bundles, leases });
   const operate = {
     rings: { tokens: tokens.keys, ...(logins && { backends: logins.keys }) },
     leases: leases.list,
@@ -205,6 +207,7 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
     proxies: config.proxies,
     offered: config.backends.map(({ use }) => use),
     kinds: new Set(['aws', 'vault', ...config.backends.map(({ use }) => use)]),
+    planning,
     settle,
     feed,
     ...openSignals(config, { record, world }),

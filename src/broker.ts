@@ -54,8 +54,8 @@ async function attempt(rooms: Rooms, request: TokenRequest, draft: Draft): Promi
   if (!caller.ok) return caller;
   const asked =
     request.grant === 'deferred'
-      ? await approve.resume(request.code, caller.value, bundle, draft)
-      : await authenticate.asked(request, caller.value, bundle, draft);
+      ? await approve.resume(request.code, caller.value, bundle, draft, await authenticate.anew(request, caller.value, bundle, draft))
+      : await approve.step(await authenticate.asked(request, caller.value, bundle, draft), draft);
   if (!asked.ok) return asked;
   const minter = minters.get(asked.value.kind);
   if (!minter) return refuse('mint_refused');
@@ -82,7 +82,7 @@ async function attempt(rooms: Rooms, request: TokenRequest, draft: Draft): Promi
   if (!agreed.ok) return agreed;
 
   // One grant, whose claims hold at the moment it becomes durable or not at all.
-  const grant = toGrant(asked.value, decision.value, { issuer, now: world.now(), root: rootOf(asked.value.agreed?.id ?? draft.id) });
+  const grant = toGrant(asked.value, decision.value, { issuer, now: world.now(), root: rootOf(asked.value.agreed?.story ?? draft.id) });
   draft.note(reservedOf(shares));
   const claims = [...decision.value.claims, ...reserve(shares, grant.txn), ...agreed.value, ...remember(asked.value, grant)];
   return issue(minter, job.value, grant, claims, draft, lent);

@@ -1,4 +1,5 @@
 /** How a grant ends: receipt, revocation, and what introspection says of it. The other half of broker.ts. */
+import type { Withdraw } from './approve/withdraw.ts';
 import type { Authenticator } from './authenticate/authenticate.ts';
 import type { Bundles } from './bundle/bundle.ts';
 import { settle as settleBudgets } from './decide/budgets.ts';
@@ -21,7 +22,7 @@ import { no, ok } from './wire/result.ts';
 export interface Settle {
   /** RFC 7662: what a tool server may know of a token of its audience. Inactive is a value. */
   introspect(request: Result<Presented & { readonly token: string }>, from?: From): Promise<Result<JsonObject>>;
-  /** RFC 7009: the token's client ends it. Unknown and expired tokens are ended already. */
+  /** RFC 7009: the client ends its token, or by a deferral code what waits for people. Unknown and expired ones are ended already. */
   revoke(request: Result<Presented & { readonly token: string }>, from?: From): Promise<Result<void>>;
   /** A tool server tells what really happened: once for an action. */
   receive(receipt: Result<string>, from?: From): Promise<Result<void>>;
@@ -36,6 +37,7 @@ export interface SettleRooms {
   readonly record: Recorder;
   readonly signer: Signer;
   readonly leases: Pick<LeaseDesk, 'endOf' | 'wake'>;
+  readonly withdraw: Withdraw;
 }
 const OUTCOMES: ReadonlySet<unknown> = new Set(['done', 'failed', 'not_run']);
 const RECEIPT_LIFE_SECONDS = 7 * 24 * 3600;
@@ -44,7 +46,7 @@ const INACTIVE: JsonObject = { active: false };
 const TOKEN_LIFE_SECONDS = 3600;
 
 export function createSettle(rooms: SettleRooms): Settle {
-  const { issuer, store, bundles, authenticate, record, signer, leases } = rooms;
+  const { issuer, store, bundles, authenticate, record, signer, leases, withdraw } = rooms;
 
   /** One request, one draft; a no and a fault are recorded as everywhere. */
   async function conduct<I, T>(
@@ -100,7 +102,11 @@ export function createSettle(rooms: SettleRooms): Settle {
         if (!caller.ok) return caller;
         const aud = peek(input.token)?.['aud'];
         const claims = typeof aud === 'string' ? await own(input.token, aud, draft) : undefined;
-        if (!claims) return record.mark(draft);
+        if (!claims) {
+          const open = await withdraw(input.token, caller.value.id, draft);
+          if (!open.ok) return open;
+          return open.value ? record.commit(draft, 'cancelled', open.value) : record.mark(draft);
+        }
         if (caller.value.kind !== 'agent' || !holders(claims).includes(caller.value.id)) return refuse('grant_refused');
         const { jti, txn, exp } = claims as Claims & { jti: string; txn: string };
         draft.note({ jti, txn, subject: claims.sub, resource: aud as string });

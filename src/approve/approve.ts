@@ -1,21 +1,24 @@
 /** Who must agree? Knows people and waiting; may not know how a token is checked or minted. */
-import { type Reason, type Refusal, type Result, refuse } from '../errors.ts';
-import type { Agreed, Asked, Bundle, Caller, Claim, Decision, Demand, Draft, EpochSeconds, Facts, Id } from '../model.ts';
+import { type Result, refuse } from '../errors.ts';
+import type { Agreed, Asked, Bundle, Caller, Claim, Decision, Demand, Draft, Id } from '../model.ts';
 import { nameOf } from '../model.ts';
 import type { Store } from '../store/store.ts';
-import type { Json, JsonObject } from '../wire/json.ts';
 import { ok } from '../wire/result.ts';
-import { approvalKey, type Keeper, type Kept, latestKey, pollKey, REMEMBER_SECONDS } from './kept.ts';
+import { type Asking, factsOf, NEVER } from './asking.ts';
+import { isCrowded, TOO_MANY, waitingOf, waits } from './crowd.ts';
+import { approvalKey, type Keeper, latestKey, pollKey, REMEMBER_SECONDS } from './kept.ts';
+import type { Plans } from './plans.ts';
+import { isSamePrincipals, type Renewal, renewed } from './renew.ts';
 import { type Chain, restore } from './restore.ts';
-import { type Approval, hasLapsed, isCovered, isOpen, step } from './state.ts';
+import { type Approval, hasLapsed, isCovered, isMeetable, isOpen, type Subject, step } from './state.ts';
 
-export interface Approve {
+export interface Approve extends Pick<Plans, 'step'> {
   /**
    * A poll: the request as it was proved when it was first made, if people have agreed and client and key are the same. Errors: `approval_unknown`
    * for a code of nobody or of another client or key, and for a record that was edited; `approval_pending`, `approval_too_fast`,
    * `approval_denied`, `approval_expired`; `suspended` once anybody in it is halted, which ends it; what the bundle in force does not know any more.
    */
-  resume(code: string, caller: Caller, bundle: Bundle, draft: Draft): Promise<Result<Asked>>;
+  resume(code: string, caller: Caller, bundle: Bundle, draft: Draft, fresh: Result<Renewal | undefined>): Promise<Result<Asked>>;
   /** Nothing demanded, or agreed and still agreed; else a refusal that leaves the pending approval behind. */
   agree(asked: Asked, decision: Decision, draft: Draft): Promise<Result<readonly Claim[]>>;
 }
@@ -26,60 +29,37 @@ export interface ApproveOptions {
   readonly unhalted: (asked: Asked) => readonly Claim[];
   /** May this issuer's people still be acted for at this server? */
   readonly reaches: Chain['reaches'];
+  readonly asking: Asking;
+  readonly plans: Plans;
 }
-/** Seconds between two polls, and how much longer after one that came too fast (RFC 8628 §3.5). */
-const INTERVAL = { first: 5, step: 5, most: 60 } as const;
-
-export function createApprove({ store, keeper, unhalted, reaches }: ApproveOptions): Approve {
-  const deferral = ({ id, until }: Approval, now: EpochSeconds, interval: number): NonNullable<Refusal['deferral']> => ({
-    code: keeper.codeOf(id),
-    interval,
-    expiresIn: Math.max(0, Math.floor(until - now)),
-  });
-
-  /** Nobody has decided: told at most so often. */
-  function waiting(kept: Kept, poll: { readonly version: number; readonly value: Json } | undefined, now: EpochSeconds) {
-    const { id, until } = kept.approval;
-    const last = poll?.value as { readonly at: number; readonly interval: number } | undefined;
-    const early = last !== undefined && now - last.at < last.interval;
-    const before = last?.interval ?? INTERVAL.first;
-    const interval = early ? Math.min(INTERVAL.most, before + INTERVAL.step) : before;
-    const claim: Claim = {
-      key: pollKey(id),
-      version: poll?.version ?? 0,
-      value: { at: now, interval },
-      until: until + REMEMBER_SECONDS,
-      else: 'approval_too_fast',
-    };
-    const rest = { detail: id, deferral: deferral(kept.approval, now, interval), claims: [claim] };
-    return refuse(early ? 'approval_too_fast' : 'approval_pending', rest);
-  }
-
-  /** An open approval that can lead to nothing any more is ended by the no that says so. */
-  function ended(kept: Kept, how: 'lapse' | 'cancel', now: EpochSeconds, otherwise: Reason): { readonly claims?: readonly Claim[] } {
-    const next = step(kept.approval, { what: how }, now);
-    return next.ok ? { claims: [keeper.write(kept, next.value, otherwise)] } : {};
-  }
-
+export function createApprove({ store, keeper, unhalted, reaches, asking, plans }: ApproveOptions): Approve {
+  const { deferral, waiting, ended } = asking;
   async function ask(asked: Asked, demand: Demand, decision: Decision, draft: Draft): Promise<Result<never>> {
     const { caller, action, subject, actors, kind, jkt } = asked;
     const args = action.kind === 'call' ? action.call.arguments : undefined;
-    const cannot = demand.proof !== undefined || action.kind === 'list' || !args || caller.jkt === undefined || jkt === undefined;
+    const hidden = demand.proof !== undefined || action.kind === 'list' || !args || caller.jkt === undefined || jkt === undefined;
+    const acted: Subject =
+      subject.kind === 'agent'
+        ? { kind: 'agent', id: subject.id }
+        : { kind: subject.kind, issuer: subject.issuer, subject: subject.subject, exp: subject.exp };
+    const cannot = hidden || !isMeetable(demand, acted);
     if (cannot || !asked.deferred) return refuse('approval_needed', { code: 'approval_needed', remedy: cannot ? NEVER : OPT_IN });
     const { resource, tool, digest } = action.call;
     const { now } = draft;
     const chain = [caller.client.id, caller.jkt, jkt, subject.kind, nameOf(subject), actors.map((actor) => actor.id)];
     const bind = keeper.bind([...chain, resource, tool, digest, kind]);
 
-    const [latest] = (await store.look([latestKey(bind)])).found;
+    const { found: pointers, sums } = await store.look([latestKey(bind)], [waitingOf(caller.client.id)]);
+    const [latest] = pointers;
     const before = latest && (latest.value as Id<'apr'>);
     const found = before && keeper.read(before, (await store.look([approvalKey(before)])).found[0]);
     if (found && found.approval.bind === bind && !hasLapsed(found.approval, now)) {
       // A denial stands for the code's life (wire.md §3.4).
       const { approval } = found;
-      if (isOpen(approval)) return refuse('approval_pending', { detail: approval.id, deferral: deferral(approval, now, INTERVAL.first) });
+      if (isOpen(approval)) return refuse('approval_pending', { detail: approval.id, deferral: deferral(approval, now) });
       if (approval.state === 'denied' && now < approval.until) return refuse('approval_denied', { detail: approval.id });
     }
+    if (isCrowded(sums[0])) return refuse('approvals_too_many', { remedy: TOO_MANY });
     const id: Id<'apr'> = `apr_${draft.id.slice(draft.id.indexOf('_') + 1)}`;
     draft.note({ approval: id });
     const approval: Approval = {
@@ -89,10 +69,7 @@ export function createApprove({ store, keeper, unhalted, reaches }: ApproveOptio
       client: caller.client.id,
       key: caller.jkt,
       jkt,
-      subject:
-        subject.kind === 'agent'
-          ? { kind: 'agent', id: subject.id }
-          : { kind: subject.kind, issuer: subject.issuer, subject: subject.subject, exp: subject.exp },
+      subject: acted,
       actors: actors.map((actor) => actor.id),
       resource,
       tool,
@@ -109,34 +86,42 @@ export function createApprove({ store, keeper, unhalted, reaches }: ApproveOptio
       facts: factsOf(draft.facts),
       sealed: keeper.seal(id, { arguments: args, attributes: subject.kind === 'agent' ? {} : subject.attributes }),
     };
-    const { until } = approval;
-    const pointer = { key: latestKey(bind), version: latest?.version ?? 0, value: id, until: until + REMEMBER_SECONDS };
+    // As long as fresh proofs could make it last.
+    const until = now + demand.ttlSeconds + REMEMBER_SECONDS;
+    const pointer = { key: latestKey(bind), version: latest?.version ?? 0, value: id, until };
     const claims: Claim[] = [
       ...decision.claims,
       // Two at once: the other's is the one, and asking again finds it.
       { ...pointer, else: 'retry_in_flight' },
       keeper.write({ version: 0, approval }, approval, 'retry_in_flight'),
+      waits(approval),
     ];
-    const detail = `${demand.who.join(', ')}; at least ${demand.quorum}`;
-    return refuse('approval_pending', { detail, deferral: deferral(approval, now, INTERVAL.first), claims });
+    return refuse('approval_pending', { detail: wordsOf(demand), deferral: deferral(approval, now), claims });
   }
 
   return {
-    async resume(code, caller, bundle, draft) {
+    step: plans.step,
+
+    async resume(code, caller, bundle, draft, fresh) {
+      if (!fresh.ok) return fresh;
       const { now } = draft;
       const id = keeper.idOf(code);
       if (!id) return refuse('approval_unknown', { detail: 'code' });
       const { found } = await store.look([approvalKey(id), pollKey(id)]);
       const kept = keeper.read(id, found[0]);
       if (!kept) return refuse('approval_unknown', { detail: found[0] ? 'edited' : 'code' });
-      const { approval } = kept;
-      if (approval.client !== caller.client.id || approval.key !== caller.jkt) return refuse('approval_unknown', { detail: 'binding' });
-      draft.note(approval.facts);
+      const stood = kept.approval;
+      if (stood.client !== caller.client.id || stood.key !== caller.jkt) return refuse('approval_unknown', { detail: 'binding' });
+      if (fresh.value && !isSamePrincipals(stood, fresh.value)) return refuse('approval_unknown', { detail: 'principals' });
+      draft.note(stood.facts);
+      const approval = fresh.value ? renewed(stood, fresh.value, keeper, now) : stood;
+      const held = { ...kept, approval };
       if (approval.state === 'denied') return refuse('approval_denied', { detail: id });
       if (approval.state === 'expired' || hasLapsed(approval, now)) {
         draft.note({ approval: id });
         return refuse('approval_expired', ended(kept, 'lapse', now, 'approval_expired'));
       }
+      if (approval.plan) return plans.poll(held, found[1], approval !== stood, caller, bundle, draft);
       const asked = restore(approval, keeper.open(approval), { caller, bundle, now, reaches });
       if (!asked.ok) return asked;
       const halts = unhalted(asked.value).flatMap((claim) => ('key' in claim ? [claim.key] : []));
@@ -145,13 +130,14 @@ export function createApprove({ store, keeper, unhalted, reaches }: ApproveOptio
         return refuse('suspended', ended(kept, 'cancel', now, 'suspended'));
       }
       if (approval.state === 'cancelled') return refuse('approval_unknown', { detail: 'cancelled' });
-      if (approval.state === 'pending') return waiting(kept, found[1], now);
+      if (approval.state === 'pending') return waiting(held, found[1], now, approval !== stood);
       draft.note({ approval: id });
       const redeemed = step(approval, { what: 'redeem' }, now);
       const agreed: Agreed = {
         id,
+        story: id,
         demand: approval.demand,
-        by: approval.votes.flatMap(({ vote, by }) => (vote === 'approve' ? [by] : [])),
+        by: approval.votes.flatMap(({ vote, by, confirms }) => (vote === 'approve' && !confirms ? [by] : [])),
         until: approval.until,
         spend: redeemed.ok ? [keeper.write(kept, redeemed.value, 'retry_in_flight')] : [],
       };
@@ -174,24 +160,8 @@ export function createApprove({ store, keeper, unhalted, reaches }: ApproveOptio
 }
 
 const OPT_IN = { text: 'Ask again with completion_mode=deferred, then poll until people have decided.' };
-const NEVER = { text: 'Ask a person to do this themselves: nobody can be shown this action here.' };
 const OUTGROWN = { text: 'The rules ask for more than people agreed to. Ask again, and they are asked again.' };
 
-/** Of the action, for every later entry: no id of one exchange, no outcome. */
-const TOLD = [
-  'owner',
-  'subject',
-  'actors',
-  'resource',
-  'tool',
-  'arguments',
-  'recorded',
-  'purpose',
-  'context',
-  'jkt',
-  'credential',
-] as const;
-const factsOf = (facts: Facts): Facts => {
-  const all: JsonObject = JSON.parse(JSON.stringify(facts));
-  return Object.fromEntries(TOLD.flatMap((name) => (all[name] === undefined ? [] : [[name, all[name]]])));
-};
+/** Who is waited for, for the ledger. */
+const wordsOf = ({ who, quorum, confirm }: Demand): string =>
+  [...(confirm ? ['the person acted for'] : []), ...(quorum > 0 ? [`${who.join(', ')}; at least ${quorum}`] : [])].join(', and ');

@@ -2,11 +2,11 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { Reason } from '../errors.ts';
 import type { Secret } from '../keys/secret.ts';
-import type { Claim, Id } from '../model.ts';
+import { type Claim, type Id, nameOf } from '../model.ts';
 import type { Found } from '../store/store.ts';
-import { canonical } from '../wire/digest.ts';
+import { canonical, sha256 } from '../wire/digest.ts';
 import { isObject, type Json, type JsonObject } from '../wire/json.ts';
-import type { Approval, State } from './state.ts';
+import { type Approval, isOpen, type State } from './state.ts';
 
 /** An approval and the version it stands at; 0: not yet. */
 export interface Kept {
@@ -28,6 +28,8 @@ export interface Keeper {
   bind(what: Json): string;
   /** A secret of its client, made again from the id each time: the store holds nothing of it. */
   codeOf(id: Id<'apr'>): string;
+  /** What hides the arguments in what a passkey signs (challenge.ts). Made again each time, as the code is. */
+  saltOf(id: Id<'apr'>): string;
   /** The approval whose code this is. */
   idOf(code: string): Id<'apr'> | undefined;
 }
@@ -38,6 +40,8 @@ export const latestKey = (bind: string): string => `approval-of/${bind}`;
 /** When its client last asked, beside the record: a poll takes no vote's turn. */
 export const pollKey = (id: Id<'apr'>): string => `approval-poll/${id}`;
 export const termOfState = (state: State): string => `approval/${state}`;
+/** What waits, or waited and can still be denied, for this person's own confirmation. */
+export const termOfConfirmer = (name: string): string => `approval-confirmer/${sha256(name)}`;
 /** Remembered past its end, so that whoever still polls is told what became of it. Seconds. */
 export const REMEMBER_SECONDS = 24 * 3600;
 
@@ -62,7 +66,7 @@ export function createKeeper(secret: Secret): Keeper {
         version,
         value: { approval, mac: macOf(version + 1, approval) },
         until: next.until + REMEMBER_SECONDS,
-        terms: [termOfState(next.state)],
+        terms: [termOfState(next.state), ...(next.demand.confirm && isOpen(next) ? [termOfConfirmer(nameOf(next.subject))] : [])],
         else: otherwise,
       };
     },
@@ -70,6 +74,7 @@ export function createKeeper(secret: Secret): Keeper {
     open: ({ id, sealed }) => secret.open(approvalKey(id), sealed) as unknown as Sealed,
     bind: (what) => secret.mac('approval', canonical({ bind: what })),
     codeOf,
+    saltOf: (id) => secret.mac('approval', `salt ${id}`),
     idOf(code) {
       const root = CODE.exec(code)?.[1];
       if (root === undefined) return undefined;

@@ -24,6 +24,8 @@ const error = json(
     },
     interval: { type: 'integer' },
     expires_in: { type: 'integer' },
+    approval_uri: { ...text, description: 'Where a person who logs in can decide; it says nothing to anybody else' },
+    step: { type: 'integer', description: 'Of a plan: the step, from 0, that was refused' },
   },
   ['error', 'error_description'],
 );
@@ -63,7 +65,11 @@ export const tokenDocs = {
       scope: { ...text, description: '`tool:list` for a base token' },
       authorization_details: { ...text, description: `JSON text: exactly one entry of type ${DETAILS_TYPE}, see /rar` },
       completion_mode: { ...text, enum: ['deferred'], description: 'Where people must agree, ask them and answer authorization_pending' },
-      deferral_code: { ...text, description: `${GRANT_DEFERRED}: alone with client and proof, which are those of the first request` },
+      deferral_code: {
+        ...text,
+        description: `${GRANT_DEFERRED}: with client and proof, which are those of the first request; fresh subject and actor tokens of the same principals let people decide for longer`,
+      },
+      plan: { ...text, description: 'The deferral_code of a plan, of which this is a step that people agreed to' },
     },
     ['grant_type', 'client_assertion_type', 'client_assertion', 'resource'],
   ),
@@ -85,6 +91,84 @@ export const tokenDocs = {
     ...refusals(400, 401, 403, 409, 503),
   },
 };
+const planOf = {
+  deferral_code: text,
+  interval: { type: 'integer' },
+  expires_in: { type: 'integer' },
+  approval_uri: text,
+};
+const whole = (name: string) =>
+  json({ dpop: { ...text, description: `RFC 9449 proof: htm POST, htu <issuer>/${name}, nonce of the last answer` } }, ['dpop']);
+export const planDocs = {
+  summary: 'Several actions at once, for one decision of people',
+  description:
+    'Refused whole where policy refuses a step: `step` says which. The same plan again has the same code. Poll at /token with the deferred grant: ' +
+    'authorization_pending until people have decided, then `plan_decided`, access_denied or expired_token. Each step that they agreed to is then an ' +
+    'ordinary exchange with `plan=<deferral_code>` and the very details that stand here, single and bound. /revoke with the code withdraws it.',
+  tags: ['exchange'],
+  consumes: [FORM],
+  headers: whole('plans'),
+  body: json(
+    {
+      grant_type: { ...text, enum: [GRANT_EXCHANGE, GRANT_CLIENT] },
+      ...client,
+      subject_token: text,
+      subject_token_type: text,
+      actor_token: text,
+      actor_token_type: text,
+      authorization_details: {
+        ...text,
+        description: `JSON text: 1 to 20 entries of type ${DETAILS_TYPE}, no two alike; each names its resource`,
+      },
+      ordered: { ...text, enum: ['true', 'false'], default: 'false', description: 'Each step only after the one before it was granted' },
+    },
+    ['grant_type', 'client_assertion_type', 'client_assertion', 'authorization_details'],
+  ),
+  response: {
+    200: answer(
+      'People are asked; `approved` where nobody has to be',
+      json(
+        {
+          state: { ...text, enum: ['pending', 'approved'] },
+          ...planOf,
+          steps: { type: 'array', items: json({ needs_approval: { type: 'boolean' } }, ['needs_approval']) },
+        },
+        ['state', 'deferral_code', 'interval', 'expires_in', 'steps'],
+      ),
+    ),
+    ...refusals(400, 401, 403, 409, 503),
+  },
+};
+export const planStatusDocs = {
+  summary: 'What became of each step of a plan of mine',
+  tags: ['exchange'],
+  consumes: [FORM],
+  headers: whole('plans/status'),
+  body: json({ ...client, deferral_code: text }, ['client_assertion_type', 'client_assertion', 'deferral_code']),
+  response: {
+    200: answer(
+      'In the order of the plan',
+      json(
+        {
+          state: { ...text, enum: ['pending', 'approved', 'redeemed', 'denied', 'expired', 'cancelled'] },
+          ordered: { type: 'boolean' },
+          ...planOf,
+          steps: {
+            type: 'array',
+            items: json({
+              state: { ...text, enum: ['waiting', 'agreed', 'refused', 'granted'] },
+              needs_approval: { type: 'boolean' },
+              authorization_details: { type: 'array', items: { type: 'object', additionalProperties: true } },
+              txn: text,
+            }),
+          },
+        },
+        ['state', 'ordered', 'steps'],
+      ),
+    ),
+    ...refusals(400, 401, 503),
+  },
+};
 export const introspectDocs = {
   summary: 'Is this token of mine still good? (RFC 7662)',
   tags: ['tool servers'],
@@ -96,7 +180,7 @@ export const introspectDocs = {
   },
 };
 export const revokeDocs = {
-  summary: 'End a token of mine (RFC 7009)',
+  summary: 'End a token of mine (RFC 7009), or withdraw what waits for people under a deferral code',
   tags: ['exchange'],
   consumes: [FORM],
   body: json({ ...client, token: text }, ['client_assertion', 'token']),

@@ -15,6 +15,7 @@ export function metadata(issuer: string, offered: readonly CredentialKind[]): Re
     revocation_endpoint: `${issuer}/revoke`,
     countersign_revocations_endpoint: `${issuer}/revocations`,
     countersign_receipt_endpoint: `${issuer}/receipts`,
+    countersign_plans_endpoint: `${issuer}/plans`,
     countersign_details_schema: `${issuer}/rar`,
     response_types_supported: [],
     grant_types_supported: [GRANT_EXCHANGE, GRANT_CLIENT, GRANT_DEFERRED],

@@ -1,7 +1,8 @@
 import type { FastifyInstance } from 'fastify';
 import { refuse } from '../errors.ts';
 import { type Approvals, type Ballot, STATES } from '../operate/approvals.ts';
-import { isObject, parseJson } from '../wire/json.ts';
+import { MAX_STEPS } from '../wire/details.ts';
+import { isObject, type Json, parseJson } from '../wire/json.ts';
 import { JSON_TYPE } from './documents.ts';
 import { operatorRefusal } from './operator-answer.ts';
 import { operatorOf } from './operator-guard.ts';
@@ -37,10 +38,10 @@ export function approvalEndpoints(server: FastifyInstance, { approvals }: { read
 }
 
 /** Closed: what is misspelt is not a vote. */
-function ballotOf(body: unknown): (Ballot & { readonly as?: string }) | undefined {
+export function ballotOf(body: unknown): (Ballot & { readonly as?: string }) | undefined {
   const parsed = parseJson(typeof body === 'string' ? body : '');
   if (!parsed.ok || !isObject(parsed.value)) return undefined;
-  const { vote, as, reason, ...rest } = parsed.value;
+  const { vote, as, reason, steps, ...rest } = parsed.value;
   if (
     (vote !== 'approve' && vote !== 'deny') ||
     (as !== undefined && (typeof as !== 'string' || as.length > 512)) ||
@@ -48,5 +49,9 @@ function ballotOf(body: unknown): (Ballot & { readonly as?: string }) | undefine
   )
     return undefined;
   if (typeof reason !== 'string' || reason.trim() === '' || reason.length > MAX_REASON) return undefined;
-  return { vote, reason, ...(as !== undefined && { as }) };
+  if (steps !== undefined && !isSteps(steps)) return undefined;
+  return { vote, reason, ...(as !== undefined && { as }), ...(steps !== undefined && { steps }) };
 }
+/** Places in a plan, from 0. */
+const isSteps = (value: Json): value is readonly number[] =>
+  Array.isArray(value) && value.length > 0 && value.length <= MAX_STEPS && value.every((at) => Number.isSafeInteger(at) && Number(at) >= 0);

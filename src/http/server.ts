@@ -5,6 +5,7 @@ import { type FastifyInstance, type FastifyReply, fastify } from 'fastify';
 import { type Result, Unavailable } from '../errors.ts';
 import type { Signer } from '../keys/signer.ts';
 import type { Issued } from '../model.ts';
+import type { Planning } from '../plan.ts';
 import type { Settle } from '../settle.ts';
 import type { Feed } from '../settle-feed.ts';
 import type { Signals } from '../settle-signals.ts';
@@ -15,6 +16,7 @@ import { eventEndpoint } from './events.ts';
 import { type Health, healthEndpoints, type Metrics, metricsEndpoint } from './health.ts';
 import { type Limits, limit, PRESSURE } from './limits.ts';
 import { metadataEndpoints } from './metadata.ts';
+import { planEndpoints } from './plans.ts';
 import { revocationEndpoint } from './revocations.ts';
 import { settlementEndpoints } from './settlement.ts';
 import { tokenEndpoint } from './token.ts';
@@ -33,6 +35,7 @@ export interface ServerParts {
   readonly kinds: ReadonlySet<string>;
   /** Those that a back end here makes. */
   readonly offered: readonly CredentialKind[];
+  readonly planning: Planning;
   readonly settle: Settle;
   readonly feed: Feed;
   /** Present: /events hears them. */
@@ -44,11 +47,11 @@ export interface ServerParts {
   readonly health: Health;
   /** Present: /metrics answers on this address. */
   readonly metrics?: Metrics;
+  /** What stands on this address for people who have logged in: in a scope of its own. */
+  readonly people?: (server: FastifyInstance) => Promise<void>;
   readonly limits: Limits;
   /** Who may say in X-Forwarded-For whom a request came from: addresses and networks. */
   readonly proxies: readonly string[];
-  /** What stands on this address for people who have logged in: in a scope of its own. */
-  readonly people?: (server: FastifyInstance) => Promise<void>;
   readonly onRefused: (status: number) => void;
   readonly onFault: (fault: unknown) => void;
 }
@@ -64,6 +67,7 @@ export async function createServer(parts: ServerParts): Promise<FastifyInstance>
 }
 function endpoints(server: FastifyInstance, parts: ServerParts, document: () => Promise<object>): void {
   tokenEndpoint(server, parts);
+  planEndpoints(server, parts);
   settlementEndpoints(server, parts);
   revocationEndpoint(server, parts);
   if (parts.signals) eventEndpoint(server, { signals: parts.signals });

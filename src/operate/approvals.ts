@@ -1,14 +1,26 @@
 /** What people decide: who waits for them, their votes, and what ends a wait that nobody decides. The state machine is approve/state.ts. */
-import { approvalKey, type Keeper, type Kept, termOfState } from '../approve/kept.ts';
-import { type Flaw, hasLapsed, isOpen, STATES, type State, step } from '../approve/state.ts';
+import { waitsNoMore } from '../approve/crowd.ts';
+import { approvalKey, type Keeper, type Kept, termOfConfirmer, termOfState } from '../approve/kept.ts';
+import { type Approval, type Flaw, hasLapsed, isOpen, isTeam, STATES, type State, step } from '../approve/state.ts';
 import type { Bundles } from '../bundle/bundle.ts';
 import { unhalted } from '../decide/halts.ts';
-import { type Result, refuse } from '../errors.ts';
-import type { Agent, Claim, Draft, EntryKind, EpochSeconds, Id, World } from '../model.ts';
+import { type Reason, type Result, refuse } from '../errors.ts';
+import {
+  type Agent,
+  type Claim,
+  type Draft,
+  type EntryKind,
+  type EpochSeconds,
+  type Facts,
+  type Id,
+  nameOf,
+  type World,
+} from '../model.ts';
 import type { Recorder } from '../record/record.ts';
-import type { Store } from '../store/store.ts';
+import type { Store, Stored } from '../store/store.ts';
 import type { JsonObject } from '../wire/json.ts';
 import { no, ok } from '../wire/result.ts';
+import { callsOf, type ShownPlan, shownPlan } from './approvals-plan.ts';
 
 export { STATES, type State } from '../approve/state.ts';
 
@@ -24,9 +36,11 @@ export interface Ballot {
   readonly vote: 'approve' | 'deny';
   /** Why, for the ledger and whoever looks next. */
   readonly reason: string;
+  /** Of a plan: which of its steps, from 0, are agreed to; absent: all. */
+  readonly steps?: readonly number[];
 }
 /** As served at GET /operator/approvals. Arguments and purpose are the agent's words: shown escaped, never trusted. */
-export interface ShownApproval {
+export interface ShownApproval extends Partial<ShownPlan> {
   readonly id: Id<'apr'>;
   readonly state: State;
   readonly client: string;
@@ -41,13 +55,17 @@ export interface ShownApproval {
   readonly arguments: JsonObject;
   readonly arguments_digest: string;
   readonly purpose?: string;
-  readonly demand: { readonly who: readonly string[]; readonly quorum: number };
+  /** Four eyes: `quorum` of other people who stand for everyone in `who`. `confirm`: the person acted for, themselves. */
+  readonly demand: { readonly who: readonly string[]; readonly quorum: number; readonly confirm?: true; readonly proof?: 'passkey' };
   readonly votes: readonly {
     readonly by: string;
     readonly vote: string;
     readonly at: EpochSeconds;
     readonly reason: string;
     readonly via: string;
+    /** By the person acted for. */
+    readonly confirms?: true;
+    readonly steps?: readonly number[];
   }[];
   readonly bundle: string;
   readonly made: EpochSeconds;
@@ -59,10 +77,14 @@ export interface Approvals {
   /** Errors: `not_found`, also for a record that no broker of this secret wrote. */
   show(id: string): Promise<Result<ShownApproval>>;
   /**
-   * One vote of one person. Errors: `not_found`; `vote_refused` with `own_action`, `not_an_approver`, `not_a_person`; `state_conflict` with `decided`,
-   * `lapsed`, `already_voted`, `edited`; `suspended` where anybody in it is halted, which ends it.
+   * One vote of one person about somebody else's action. Errors: `not_found`; `vote_refused` with `own_action`, `not_an_approver`, `not_a_person`;
+   * `state_conflict` with `decided`, `lapsed`, `already_voted`, `edited`; `suspended` where anybody in it is halted, which ends it.
    */
   vote(id: string, ballot: Ballot, voter: Voter): Promise<Result<ShownApproval>>;
+  /** What can still be decided and waits, or waited, for this person's own confirmation. Of other people's votes nothing is shown. */
+  confirmations(name: string): Promise<readonly ShownApproval[]>;
+  /** The person acted for says yes or no to what is done for them. Errors: as for a vote; whoever is not asked finds nothing (`not_found`). */
+  confirm(id: string, ballot: Ballot, voter: Voter): Promise<Result<ShownApproval>>;
   /** Ends what has lapsed and what was halted. One entry each. */
   sweep(): Promise<void>;
 }
@@ -77,9 +99,16 @@ export interface ApprovalsRooms {
 }
 
 const SHOWN = 1_000;
+const PAGE = 500;
 /** Others who vote, poll or redeem at the same moment: it is looked at again so often. */
 const TRIES = 5;
-const VOTE_REFUSED: ReadonlySet<Flaw> = new Set(['own_action', 'not_an_approver']);
+const REFUSED_AS: Readonly<Partial<Record<Flaw, Reason>>> = {
+  own_action: 'vote_refused',
+  not_an_approver: 'vote_refused',
+  not_asked: 'not_found',
+  no_such_step: 'request_malformed',
+  out_of_order: 'request_malformed',
+};
 
 export function createApprovals({ store, world, record, bundles, keeper, people }: ApprovalsRooms): Approvals {
   async function find(id: string): Promise<Result<Kept>> {
@@ -89,45 +118,63 @@ export function createApprovals({ store, world, record, bundles, keeper, people 
     const kept = keeper.read(name, found);
     return kept ? ok(kept) : refuse(found ? 'state_conflict' : 'not_found', found ? { detail: 'edited' } : {});
   }
-  async function scan(state: State): Promise<readonly Kept[]> {
-    const rows = await store.scan({ term: termOfState(state), limit: SHOWN, newestFirst: true });
-    return rows.flatMap((row) => keeper.read(row.key.slice('approval/'.length) as Id<'apr'>, row) ?? []);
+  async function scan(term: string): Promise<readonly Kept[]> {
+    const rows = await store.scan({ term, limit: SHOWN, newestFirst: true });
+    return rows.flatMap(read);
   }
+  const read = (row: Stored): Kept | readonly [] => keeper.read(row.key.slice('approval/'.length) as Id<'apr'>, row) ?? [];
   function shown({ approval }: Kept, now: EpochSeconds): ShownApproval {
     const { id, client, subject, actors, resource, tool, digest, demand, votes, facts, bundle, made, until } = approval;
+    const { arguments: args } = keeper.open(approval);
     const registered = bundles.current().servers.byResource(resource)?.tools.get(tool);
     return {
       id,
       state: hasLapsed(approval, now) ? 'expired' : approval.state,
       client,
       ...(facts.owner !== undefined && { owner: facts.owner }),
-      subject: subject.kind === 'agent' ? subject.id : `${subject.issuer}:${subject.subject}`,
+      subject: nameOf(subject),
       actors,
       resource,
       tool,
       ...(registered && { description: registered.description, schema: registered.schema }),
-      arguments: keeper.open(approval).arguments,
+      arguments: args,
       arguments_digest: digest,
       ...(facts.purpose !== undefined && { purpose: facts.purpose }),
-      demand: { who: demand.who, quorum: demand.quorum },
-      votes: votes.map(({ by, vote, at, reason, via }) => ({ by, vote, at, reason, via })),
+      demand: {
+        who: demand.who,
+        quorum: demand.quorum,
+        ...(demand.confirm && { confirm: demand.confirm }),
+        ...(demand.proof && { proof: demand.proof }),
+      },
+      votes: votes.map(({ by, vote, at, reason, via, confirms, steps }) => ({
+        by,
+        vote,
+        at,
+        reason,
+        via,
+        ...(confirms && { confirms }),
+        ...(steps && { steps }),
+      })),
       bundle,
       made,
       until,
+      ...shownPlan(approval, args, bundles.current()),
     };
   }
   /** Each holds while nobody in it is halted. An agent that has gone from the bundle is named still. */
   function halts({ approval }: Kept): readonly Claim[] {
-    const { client, actors, subject, resource, tool } = approval;
+    const { client, actors, subject } = approval;
     const { agents, servers } = bundles.current();
     const named = (id: string): Pick<Agent, 'id' | 'owner'> => agents.byClient(id) ?? { id, owner: '' };
-    const name = subject.kind === 'agent' ? subject.id : `${subject.issuer}:${subject.subject}`;
-    const server = servers.byResource(resource)?.id ?? '';
-    return unhalted({ agents: [client, ...actors].map(named), subject: name, server, tool });
+    const who = { agents: [client, ...actors].map(named), subject: nameOf(subject) };
+    const all = callsOf(approval).flatMap(({ resource, tool }) =>
+      unhalted({ ...who, server: servers.byResource(resource)?.id ?? '', tool }),
+    );
+    return [...new Map(all.map((claim) => ['key' in claim ? claim.key : claim, claim])).values()];
   }
+  const haltsOf = (kept: Kept): readonly string[] => halts(kept).flatMap((claim) => ('key' in claim ? [claim.key] : []));
   async function isHalted(kept: Kept): Promise<boolean> {
-    const keys = halts(kept).flatMap((claim) => ('key' in claim ? [claim.key] : []));
-    return (await store.look(keys)).found.some((halt) => halt !== undefined);
+    return (await store.look(haltsOf(kept))).found.some((halt) => halt !== undefined);
   }
   /** A person whom a configured issuer vouches for, and no agent that a workload issuer knows under the same name. */
   function isPerson(name: string): boolean {
@@ -141,28 +188,40 @@ export function createApprovals({ store, world, record, bundles, keeper, people 
     draft.note({ ...approval.facts, client: approval.client, approval: approval.id, bundle: approval.bundle });
   }
 
-  async function cast(id: string, ballot: Ballot, voter: Voter, draft: Draft): Promise<Result<ShownApproval>> {
+  async function cast(id: string, ballot: Ballot, voter: Voter, draft: Draft, confirms: boolean): Promise<Result<ShownApproval>> {
     for (let left = TRIES; ; left--) {
       const found = await find(id);
       if (!found.ok) return found;
       const kept = found.value;
       tell(draft, kept);
+      draft.note(wordsOf(ballot, voter, confirms));
+      if (confirms && nameOf(kept.approval.subject) !== voter.name) return refuse('not_found', { detail: 'not_asked' });
       if (await isHalted(kept)) {
         await end(kept, 'cancel');
         return refuse('suspended');
       }
       if (!isPerson(voter.name)) return refuse('vote_refused', { detail: 'not_a_person' });
       const stands = kept.approval.demand.who.filter((name) => name === voter.name || (isTeam(name) && voter.isOf(name)));
-      const vote = { ...ballot, by: voter.name, stands, via: voter.via };
+      const vote = { ...ballot, by: voter.name, via: voter.via, ...(confirms ? { stands: [], confirms } : { stands }) };
       const next = step(kept.approval, { what: 'vote', vote }, draft.now);
-      if (!next.ok) return refuse(VOTE_REFUSED.has(next.error) ? 'vote_refused' : 'state_conflict', { detail: next.error });
-      const { state, votes, demand } = next.value;
-      if (state === 'pending') draft.note({ outcome: `${votes.length} of ${demand.quorum}` });
-      const claims = [...halts(kept), keeper.write(kept, next.value, 'state_conflict')];
+      if (!next.ok) return refuse(REFUSED_AS[next.error] ?? 'state_conflict', { detail: next.error });
+      const { state } = next.value;
+      if (state === 'pending') draft.note({ outcome: progressOf(next.value) });
+      const claims = [...halts(kept), keeper.write(kept, next.value, 'state_conflict'), ...waitsNoMore(kept.approval, next.value)];
       const done = await record.commit(draft, state === 'pending' ? 'pending' : (state as EntryKind & State), claims);
       if (done.ok) return ok(shown({ version: kept.version + 1, approval: next.value }, draft.now));
       if (done.error.reason === 'suspended') await end(kept, 'cancel');
       if (done.error.reason !== 'state_conflict' || left === 1) return done;
+    }
+  }
+  async function conduct(id: string, ballot: Ballot, voter: Voter, confirms: boolean): Promise<Result<ShownApproval>> {
+    const draft = record.open('operator');
+    draft.note({ by: voter.name, ...wordsOf(ballot, voter, confirms) });
+    try {
+      const outcome = await cast(id, ballot, voter, draft, confirms);
+      return outcome.ok ? outcome : no(await record.refuse(draft, outcome.error));
+    } catch (fault) {
+      return no(await record.fault(draft, fault));
     }
   }
   async function end(kept: Kept, what: 'lapse' | 'cancel'): Promise<void> {
@@ -170,14 +229,16 @@ export function createApprovals({ store, world, record, bundles, keeper, people 
     tell(draft, kept);
     const next = step(kept.approval, { what }, draft.now);
     // Somebody else was faster: then it is told already.
-    if (next.ok) await record.commit(draft, what === 'lapse' ? 'expired' : 'cancelled', [keeper.write(kept, next.value, 'state_conflict')]);
+    if (!next.ok) return;
+    const claims = [keeper.write(kept, next.value, 'state_conflict'), ...waitsNoMore(kept.approval, next.value)];
+    await record.commit(draft, what === 'lapse' ? 'expired' : 'cancelled', claims);
   }
 
   return {
     async list(state) {
       const now = world.now();
       const wanted = state === undefined ? STATES.filter((one) => isOpen({ state: one })) : [state];
-      const kept = (await Promise.all(wanted.map(scan))).flat();
+      const kept = (await Promise.all(wanted.map(termOfState).map(scan))).flat();
       const rows = kept.map((one) => shown(one, now));
       return (state === undefined ? rows.filter(isOpen) : rows).sort((a, b) => (a.id < b.id ? 1 : -1));
     },
@@ -185,27 +246,47 @@ export function createApprovals({ store, world, record, bundles, keeper, people 
       const found = await find(id);
       return found.ok ? ok(shown(found.value, world.now())) : found;
     },
-    async vote(id, ballot, voter) {
-      const draft = record.open('operator');
-      draft.note({
-        by: voter.name,
-        detail: `${ballot.vote}: ${voter.via} on behalf of ${voter.name}`,
-        context: { vote: ballot.vote, reason: ballot.reason, via: voter.via },
+    vote: (id, ballot, voter) => conduct(id, ballot, voter, false),
+    async confirmations(name) {
+      const now = world.now();
+      const kept = await scan(termOfConfirmer(name));
+      return kept.flatMap((one) => {
+        const row = shown(one, now);
+        return row.subject === name && isOpen(row) ? [{ ...row, votes: row.votes.filter(({ confirms }) => confirms) }] : [];
       });
-      try {
-        const outcome = await cast(id, ballot, voter, draft);
-        return outcome.ok ? outcome : no(await record.refuse(draft, outcome.error));
-      } catch (fault) {
-        return no(await record.fault(draft, fault));
-      }
+    },
+    async confirm(id, ballot, voter) {
+      const outcome = await conduct(id, ballot, voter, true);
+      if (outcome.ok) return ok({ ...outcome.value, votes: outcome.value.votes.filter(({ confirms }) => confirms) });
+      // Nobody learns from here what waits for others: the ledger alone says why.
+      const { detail: _, ...unsaid } = outcome.error;
+      return outcome.error.reason === 'not_found' ? no(unsaid) : outcome;
     },
     async sweep() {
-      const open = (await Promise.all((['pending', 'approved'] as const).map(scan))).flat();
-      for (const kept of open) {
-        if (hasLapsed(kept.approval, world.now())) await end(kept, 'lapse');
-        else if (await isHalted(kept)) await end(kept, 'cancel');
-      }
+      for (const state of ['pending', 'approved'] as const)
+        for (let after: string | undefined; ; ) {
+          const rows = await store.scan({ term: termOfState(state), limit: PAGE, ...(after !== undefined && { after }) });
+          const open = rows.flatMap(read);
+          const keys = [...new Set(open.flatMap(haltsOf))];
+          const { found } = await store.look(keys);
+          const halted = new Set(keys.filter((_, at) => found[at] !== undefined));
+          for (const kept of open) {
+            if (hasLapsed(kept.approval, world.now())) await end(kept, 'lapse');
+            else if (haltsOf(kept).some((key) => halted.has(key))) await end(kept, 'cancel');
+          }
+          after = rows.at(-1)?.key;
+          if (rows.length < PAGE) break;
+        }
     },
   };
 }
-const isTeam = (name: string): boolean => name.startsWith('team:');
+/** What the entry says of a vote: who says that it was this person's, and why they did. */
+function wordsOf({ vote, reason, steps }: Ballot, { name, via }: Voter, confirms: boolean): Pick<Facts, 'detail' | 'context'> {
+  const what = confirms && vote === 'approve' ? 'confirm' : vote;
+  return { detail: `${what}: ${via} on behalf of ${name}`, context: { vote: what, reason, via, ...(steps && { steps }) } };
+}
+function progressOf({ votes, demand }: Approval): string {
+  const confirmed = votes.some(({ confirms }) => confirms);
+  const agreed = `${votes.filter(({ confirms }) => !confirms).length} of ${demand.quorum}`;
+  return demand.confirm ? `${agreed}, ${confirmed ? 'confirmed' : 'not confirmed'} by the person acted for` : agreed;
+}

@@ -47,7 +47,7 @@ function headline(e: Entry): string {
     case 'expired':
       return 'expired: nobody decided in time, or nobody came for it';
     case 'cancelled':
-      return 'cancelled: somebody or something in it was halted';
+      return e.request === 'revoke' ? 'withdrawn by its client' : 'cancelled: somebody or something in it was halted';
     case 'refused':
       return `refused: ${e.code ?? e.reason}`;
     case 'faulted':

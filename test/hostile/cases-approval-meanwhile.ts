@@ -10,14 +10,14 @@ interface Record {
   readonly approval: JsonObject;
   readonly mac: string;
 }
-async function recordOf({ rig }: Scene, id: string): Promise<Record> {
+export async function recordOf({ rig }: Scene, id: string): Promise<Record> {
   const key = `approval/${id}`;
   const [found] = (await rig.app.store.look([key])).found;
   if (!found) throw new Error('no record');
   return { key, version: found.version, ...(found.value as unknown as Pick<Record, 'approval' | 'mac'>) };
 }
 /** What stands in the store is changed by somebody who can write there, and has no secret. */
-async function edit(scene: Scene, id: string, change: (record: JsonObject) => Json): Promise<void> {
+export async function edit(scene: Scene, id: string, change: (record: JsonObject) => Json): Promise<void> {
   const { rig } = scene;
   const { key, version, approval, mac } = await recordOf(scene, id);
   const value = { approval: change(approval), mac };

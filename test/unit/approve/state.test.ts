@@ -1,6 +1,18 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type Approval, type Happening, hasLapsed, isCovered, isMet, isOpen, STATES, step, type Vote } from '../../../src/approve/state.ts';
+import {
+  type Approval,
+  type Happening,
+  hasLapsed,
+  isCovered,
+  isMeetable,
+  isMet,
+  isOpen,
+  STATES,
+  type Subject,
+  step,
+  type Vote,
+} from '../../../src/approve/state.ts';
 import type { Demand } from '../../../src/model.ts';
 import { EMPTY_DIGEST } from '../../../src/wire/digest.ts';
 
@@ -35,6 +47,11 @@ const approval = (more: Partial<Approval> = {}): Approval => ({
 const vote = (by: string, how: Vote['vote'], stands: readonly string[] = ['team:privacy']): Happening & { readonly what: 'vote' } => ({
   what: 'vote',
   vote: { by, vote: how, reason: 'r', stands, via: 'local:root' },
+});
+const SELF: Demand = { who: [], quorum: 0, ttlSeconds: 900, confirm: true };
+const confirm = (by: string, how: Vote['vote'] = 'approve'): Happening => ({
+  what: 'vote',
+  vote: { by, vote: how, reason: 'r', stands: [], via: 'console', confirms: true },
 });
 const HAPPENINGS = {
   approve: vote('people:u_alice', 'approve'),
@@ -144,6 +161,41 @@ const BALLOTS: readonly (readonly [string, Demand, readonly (readonly [Happening
   ['somebody of no team', ONE, [[vote('people:u_a', 'approve', []), 'not_an_approver']]],
   ['somebody of another team', ONE, [[vote('people:u_a', 'approve', ['team:legal']), 'not_an_approver']]],
   ['somebody of another team, saying no', ONE, [[vote('people:u_a', 'deny', ['team:legal']), 'not_an_approver']]],
+  ['a confirmation that is all that is asked', SELF, [[confirm('people:u_carol'), '→ approved']]],
+  ['a confirmation refused', SELF, [[confirm('people:u_carol', 'deny'), '→ denied']]],
+  ['somebody else’s confirmation', SELF, [[confirm('people:u_a'), 'not_asked']]],
+  ['somebody else’s no in place of a confirmation', SELF, [[confirm('people:u_a', 'deny'), 'not_asked']]],
+  ['the same subject at another issuer, who may be somebody else', SELF, [[confirm('corp:u_carol'), 'not_asked']]],
+  ['the person acted for, as one of four eyes', { ...ONE, confirm: true }, [[vote('people:u_carol', 'approve'), 'own_action']]],
+  ['somebody of a team where only a confirmation is asked', SELF, [[vote('people:u_a', 'approve'), 'not_an_approver']]],
+  ['a confirmation that nobody asked for', ONE, [[confirm('people:u_carol'), 'not_asked']]],
+  [
+    'a confirmation, then four eyes',
+    { ...ONE, confirm: true },
+    [
+      [confirm('people:u_carol'), '→ pending'],
+      [confirm('people:u_carol'), 'already_voted'],
+      [vote('people:u_a', 'approve'), '→ approved'],
+      [confirm('people:u_carol', 'deny'), '→ denied'],
+    ],
+  ],
+  [
+    'four eyes, then a confirmation',
+    { ...ONE, confirm: true },
+    [
+      [vote('people:u_a', 'approve'), '→ pending'],
+      [confirm('people:u_carol'), '→ approved'],
+    ],
+  ],
+  [
+    'a confirmation is no second person of a quorum',
+    { ...ONE, quorum: 2, confirm: true },
+    [
+      [vote('people:u_a', 'approve'), '→ pending'],
+      [confirm('people:u_carol'), '→ pending'],
+      [vote('people:u_b', 'approve'), '→ approved'],
+    ],
+  ],
   ['a proof that nobody can give here', { ...ONE, proof: 'passkey' }, [[vote('people:u_a', 'approve'), '→ pending']]],
 ];
 describe('votes', () => {
@@ -157,7 +209,10 @@ describe('votes', () => {
       }
     });
 
-  it('no vote meets no demand', () => assert.equal(isMet({ ...ONE, quorum: 0 }, []), false));
+  it('no vote meets no demand', () => {
+    for (const demand of [{ ...ONE, quorum: 0 }, SELF, { ...SELF, confirm: undefined }])
+      assert.equal(isMet(JSON.parse(JSON.stringify(demand)) as Demand, []), false);
+  });
 });
 
 describe('a demand of today against what was given', () => {
@@ -172,7 +227,35 @@ describe('a demand of today against what was given', () => {
     ['one person more', { quorum: 3 }, false],
     ['a passkey', { proof: 'passkey' }, false],
     ['a longer time', { ttlSeconds: 9_999 }, true],
+    ['a confirmation', { confirm: true }, false],
   ];
   for (const [name, part, expected] of TABLE) it(name, () => assert.equal(isCovered({ ...TWO, ...part }, given), expected));
+  it('a confirmation was given where it was demanded', () =>
+    assert.deepEqual(
+      [SELF, { ...SELF, quorum: 1 }, ONE].map((today) => isCovered(today, { demand: SELF, by: [] })),
+      [true, false, false],
+    ));
   it('one person under two names is one', () => assert.equal(isCovered(TWO, { demand: TWO, by: ['people:u_a', 'corp:u_a'] }), false));
+});
+
+const CAROL: Subject = { kind: 'person', issuer: 'people', subject: 'u_carol', exp: UNTIL };
+describe('is there anybody who could agree', () => {
+  const TABLE: readonly (readonly [string, Partial<Demand>, Subject, boolean])[] = [
+    ['a team', {}, CAROL, true],
+    ['somebody by name', { who: ['people:u_a'] }, CAROL, true],
+    ['the person acted for by name', { who: ['people:u_carol'] }, CAROL, false],
+    ['the person acted for, at another issuer', { who: ['corp:u_carol'] }, CAROL, false],
+    ['the person acted for beside a team', { who: ['people:u_carol', 'team:privacy'] }, CAROL, false],
+    ['an owner of nobody', { who: ['owner'] }, CAROL, false],
+    ['two of one', { who: ['people:u_a'], quorum: 2 }, CAROL, false],
+    ['two of one person under two names', { who: ['corp:u_a', 'people:u_a'], quorum: 2 }, CAROL, false],
+    ['two of two', { who: ['people:u_a', 'people:u_b'], quorum: 2 }, CAROL, true],
+    ['two of one and a team', { who: ['people:u_a', 'team:privacy'], quorum: 2 }, CAROL, true],
+    ['a confirmation by a person', { ...SELF }, CAROL, true],
+    ['a confirmation by a service', { ...SELF }, { ...CAROL, kind: 'service' }, false],
+    ['a confirmation by an agent', { ...SELF }, { kind: 'agent', id: 'bot' }, false],
+    ['the owner of an agent for itself', { who: ['people:u_carol'] }, { kind: 'agent', id: 'bot' }, true],
+  ];
+  for (const [name, part, subject, expected] of TABLE)
+    it(name, () => assert.equal(isMeetable({ ...ONE, confirm: undefined, ...part } as Demand, subject), expected));
 });
