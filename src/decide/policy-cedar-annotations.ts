@@ -14,10 +14,12 @@ export interface Meaning {
   readonly approval?: Demand;
   /** Where both hold, what these permits demand does not count: the one way to demand less than another permit does. */
   readonly insteadOf?: readonly string[];
+  /** Epoch seconds: from then on it grants nothing. */
+  readonly ends?: number;
 }
 const DEMANDS = ['confirm', 'approval', 'quorum', 'approval_ttl', 'approval_proof', 'approval_instead_of'];
-const KNOWN = ['id', 'owner', 'ttl', 'reason', 'remedy', 'hint', ...DEMANDS];
-const ONLY_PERMIT = ['ttl', ...DEMANDS];
+const KNOWN = ['id', 'owner', 'ttl', 'until', 'reason', 'remedy', 'hint', ...DEMANDS];
+const ONLY_PERMIT = ['ttl', 'until', ...DEMANDS];
 const ONLY_FORBID = ['reason', 'remedy', 'hint'];
 const MAX_TTL_SECONDS = 300;
 const MAX_APPROVAL_SECONDS = 7 * 24 * 3600;
@@ -55,6 +57,9 @@ export function readAnnotations(
   if (code !== undefined && !/^[a-z][a-z_]{0,63}$/.test(code)) wrong('@reason must be a code of lower-case letters and underscores');
   const remedy = readRemedy(said, wrong);
   const approval = readApproval(said, wrong);
+  const until = said['until'] ?? undefined;
+  const ends = until === undefined ? undefined : endOfDay(until);
+  if (until !== undefined && ends === undefined) wrong('@until must be a day such as 2026-12-31: the last on which it holds, UTC');
   const instead = said['approval_instead_of']?.split(',').map((name) => name.trim());
   if (!sound || id === undefined) return undefined;
   return {
@@ -64,6 +69,7 @@ export function readAnnotations(
     ...(remedy && { remedy }),
     ...(approval && { approval }),
     ...(instead && { insteadOf: instead }),
+    ...(ends !== undefined && { ends }),
   };
 }
 
@@ -114,6 +120,12 @@ function readApproval(said: Said, wrong: Wrong): Demand | undefined {
   };
 }
 
+/** The first second after this day; undefined where there is no such day. */
+function endOfDay(text: string): number | undefined {
+  const begins = /^\d{4}-\d{2}-\d{2}$/.test(text) ? Date.parse(`${text}T00:00:00Z`) / 1000 : Number.NaN;
+  const exists = Number.isSafeInteger(begins) && new Date(begins * 1000).toISOString().startsWith(text);
+  return exists ? begins + 86_400 : undefined;
+}
 const UNITS = { s: 1, m: 60, h: 3600 } as const;
 function seconds(text: string, units: readonly (keyof typeof UNITS)[], most: number): number | undefined {
   const found = /^([1-9]\d{0,5})([smh])$/.exec(text);

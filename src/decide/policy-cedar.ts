@@ -9,6 +9,7 @@ import { toCall } from './policy-cedar-request.ts';
 import { readSchema, type Typed } from './policy-cedar-schema.ts';
 import { Unfit } from './policy-cedar-shape.ts';
 import { type Rule, readPolicies } from './policy-cedar-source.ts';
+import { hasEnded, standing } from './policy-cedar-standing.ts';
 import { refuseLooseEnds, refuseStrangers, refuseTwins, unique, validateRules } from './policy-cedar-validate.ts';
 import { stated } from './policy-cedar-words.ts';
 
@@ -92,7 +93,10 @@ function decideOne(question: Question, typed: Typed, index: Index, slots: Slots,
     return overflow ? refused('input', 'input_overflow', failed) : refused('error', 'policy_error', failed);
   }
   if (decision !== 'allow' || met.length === 0 || forbids.length > 0) return refused('denied', 'no_permit');
-  return allowed(met);
+  const counted = standing(met, question.now);
+  if (counted.length > 0) return allowed(counted);
+  const ended = met.filter((rule) => hasEnded(rule, question.now)).map(({ id }) => id);
+  return refused('denied', ended.length > 0 ? 'permit_expired' : 'no_permit', ended);
 }
 
 /** A clean allow with a permit of each, or nothing: whatever else it is, asking one after the other says what. */
@@ -120,7 +124,12 @@ function decideBoth(
   if (errors.length > 0) return undefined;
   const met = pair.slice.rules.filter(({ id }) => reason.includes(id)).sort((a, b) => (a.id < b.id ? -1 : 1));
   if (met.length !== reason.length || met.some(({ effect }) => effect !== 'permit')) return undefined;
-  const [its, theirs] = [met.filter(({ id }) => pair.subject.has(id)), met.filter(({ id }) => pair.actor.has(id))];
+  const of = (ids: ReadonlySet<string>): readonly Rule[] =>
+    standing(
+      met.filter(({ id }) => ids.has(id)),
+      subject.now,
+    );
+  const [its, theirs] = [of(pair.subject), of(pair.actor)];
   return its.length > 0 && theirs.length > 0 ? [allowed(its), allowed(theirs)] : undefined;
 }
 
