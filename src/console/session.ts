@@ -61,6 +61,8 @@ const SECRET_BYTES = 32;
 const FORM = /^[A-Za-z0-9_-]{43}$/;
 /** Of one person, when all of theirs end. */
 const MOST = 1_000;
+/** So long an ended one is still there, for nobody. */
+const ENDED_SECONDS = 60;
 /** One that is used at this very moment has been written anew. */
 const TRIES = 5;
 export const SESSION_PREFIX = 'session/';
@@ -115,8 +117,11 @@ export function createSessions(rooms: SessionRooms): Sessions {
         const rows = how === 'all' ? await store.scan({ term: termOf(name), limit: MOST }) : [];
         const gone: Claim[] = [];
         for (const one of new Set([digest, ...rows.map((row) => row.key.slice(SESSION_PREFIX.length))])) {
-          const found = await opened(kept, one);
-          if (found) gone.push({ ...put(one, found.value, found.version), until: draft.now - 1 });
+          const found = await read(one);
+          if (!found) continue;
+          // Said in the record itself, whatever the store's own clock makes of its end.
+          const until = draft.now + ENDED_SECONDS;
+          gone.push({ ...put(one, { ...found.value, ends: 0 }, found.version), until });
         }
         if ((await record.commit(draft, 'session', gone)).ok) return;
       }

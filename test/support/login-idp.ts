@@ -68,6 +68,7 @@ function authorize(idp: LoginIdp, asked: URLSearchParams, response: ServerRespon
   response.writeHead(303, { location: back.href }).end();
 }
 async function token(idp: LoginIdp, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  response.setHeader('content-type', 'application/json');
   let text = '';
   for await (const part of request) text += part;
   const form = new URLSearchParams(text);
