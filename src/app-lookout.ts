@@ -5,6 +5,7 @@ import type { Bundles } from './bundle/bundle.ts';
 import type { Config } from './config.ts';
 import type { World } from './model.ts';
 import { createEntries } from './operate/entries.ts';
+import { explainer } from './operate/explain.ts';
 import { createExport } from './operate/export.ts';
 import { createLive } from './operate/live.ts';
 import type { Operate } from './operate/operator.ts';
@@ -13,7 +14,7 @@ import { latencies } from './record/reader-latency.ts';
 import type { Reader, Recorder } from './record/record.ts';
 import type { Store } from './store/store.ts';
 
-export interface Lookout extends Pick<Operate, 'entries' | 'takeOut' | 'live' | 'overview'> {}
+export interface Lookout extends Pick<Operate, 'entries' | 'explain' | 'takeOut' | 'live' | 'overview'> {}
 /** `readers`: who hears of what is committed; ours are added. `held`: what is given back at the end. */
 export function openLookout(
   config: Pick<Config, 'store' | 'console'>,
@@ -40,6 +41,7 @@ export function openLookout(
   return {
     entries,
     live,
+    explain: explainer(store),
     takeOut: createExport({ entries, record, world }),
     overview: createOverview({ search, store, world, bundle: bundles.current, halts, latency: latency.told }),
   };

@@ -28,7 +28,6 @@ import type { World } from './model.ts';
 import { createBackends } from './operate/backends.ts';
 import { localOperator } from './operate/operator.ts';
 import { createRevoke } from './operate/revoke.ts';
-import { findStory, tell } from './operate/story.ts';
 import { createPlanning } from './plan.ts';
 import { logReader } from './record/reader-log.ts';
 import { createRecord, type Recorder } from './record/record.ts';
@@ -191,10 +190,6 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
     approvals,
     backends: createBackends({ ...rooms, leases, environment: edge.environment }),
     ...lookout,
-    explain: async (id: string) => {
-      const story = await findStory(store, id);
-      return { story, words: tell(story) };
-    },
     reload: () => bundles.reload(),
     ...(people && { tickets: people.tickets }),
     status: async () => ({ issuer: config.issuer, bundle: bundles.current().hash, report: bundles.report(), checks: await status() }),

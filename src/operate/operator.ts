@@ -13,7 +13,7 @@ import type { Live } from './live.ts';
 import type { Overview } from './overview.ts';
 import type { Playground } from './playground.ts';
 import type { Revoke } from './revoke.ts';
-import type { Told } from './story.ts';
+import type { Explained } from './story.ts';
 
 /** What a person may do here. Nobody has one because they have another. */
 export const ROLES = ['viewer', 'approver', 'operator', 'auditor'] as const;
@@ -52,7 +52,7 @@ export interface Operate {
   readonly live: Live;
   /** `minutes`: back from now. */
   readonly overview: (minutes: number) => Promise<Overview>;
-  readonly explain: (id: string) => Promise<{ readonly story: readonly Told[]; readonly words: readonly string[] }>;
+  readonly explain: (id: string) => Promise<Explained>;
   readonly reload: (by: Operator) => Promise<Report>;
   /** Where there is a console. */
   readonly tickets?: MintTicket;

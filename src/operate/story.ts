@@ -9,6 +9,16 @@ export interface Told {
   readonly hash: string;
   readonly entry: Entry;
 }
+/** One action, from the asking to its end. */
+export interface Explained {
+  readonly story: readonly Told[];
+  /** For a terminal. */
+  readonly words: readonly string[];
+  /** Each entry in words, in the order of the story. */
+  readonly told: readonly { readonly headline: string; readonly rows: readonly (readonly [string, string])[] }[];
+  /** Those whose hash follows from their body and the entry before them in the ledger. */
+  readonly follows: readonly number[];
+}
 const MAX_ENTRIES = 200;
 
 /** All entries of one action, oldest first, found by its decision (`exc_`), its `txn_` or its token's `tok_`. */
@@ -22,17 +32,19 @@ export async function findStory(store: Pick<Store, 'scan'>, id: string): Promise
 /** The story in words, a block an entry: who, for whom, what, why, by which rule, with what result. Every word of it stands in the ledger. */
 export function tell(story: readonly Told[]): readonly string[] {
   return story.flatMap(({ seq, entry }) => {
-    const rows = entry.by !== undefined && entry.client === undefined ? byOperator(entry) : byClient(entry);
+    const { headline, rows } = describe(entry);
     const width = Math.max(...rows.map(([name]) => name.length));
-    return [
-      `#${seq}  ${time(entry.at)}  ${headline(entry)}`,
-      ...rows.map(([name, text]) => `    ${name.padEnd(width)}  ${printable(text)}`),
-    ];
+    return [`#${seq}  ${time(entry.at)}  ${headline}`, ...rows.map(([name, text]) => `    ${name.padEnd(width)}  ${printable(text)}`)];
   });
 }
 
+/** One entry in words, as they stand there: whoever prints them makes them printable. */
+export const describe = (entry: Entry): { readonly headline: string; readonly rows: readonly Row[] } => ({
+  headline: headlineOf(entry),
+  rows: entry.by !== undefined && entry.client === undefined ? byOperator(entry) : byClient(entry),
+});
 type Row = readonly [string, string];
-function headline(e: Entry): string {
+function headlineOf(e: Entry): string {
   switch (e.kind) {
     case 'minted':
       if (e.request === 'redeem')
@@ -58,6 +70,8 @@ function headline(e: Entry): string {
       return 'allowed; the credential is being asked for elsewhere';
     case 'ended':
       return `the ${e.credential} credential ${ENDS[e.outcome ?? ''] ?? 'has ended'}${e.outcome === 'dies' ? `, at ${time(e.exp)}` : ''}`;
+    case 'export':
+      return `entries up to #${e.context?.['through']} were taken away`;
     default:
       return e.kind;
   }

@@ -7,10 +7,10 @@ const notYet = async (): Promise<PageModule> => ({
 });
 
 export const pages: Readonly<Record<string, () => Promise<PageModule>>> = {
-  now: notYet,
+  now: () => import('./page-now.ts'),
   approvals: () => import('./page-approvals.ts'),
   agents: () => import('./page-agents.ts'),
-  explorer: notYet,
+  explorer: () => import('./page-explorer.ts'),
   playground: notYet,
   keys: notYet,
   health: notYet,

@@ -1,0 +1,71 @@
+/** An entry of the ledger in a few words and a colour: one place for every list. */
+import { AgentName, Badge, html, Person, Text, type Tone, type VNode } from './kit.ts';
+
+/** What lists need of an entry. */
+export interface Line {
+  readonly kind: string;
+  readonly at: number;
+  readonly exchange: string;
+  readonly request?: string;
+  readonly client?: string;
+  readonly owner?: string;
+  readonly subject?: string;
+  readonly actors?: readonly string[];
+  readonly resource?: string;
+  readonly tool?: string;
+  readonly approval?: string;
+  readonly txn?: string;
+  readonly reason?: string;
+  readonly code?: string;
+  readonly outcome?: string;
+  readonly by?: string;
+  readonly again?: boolean;
+}
+const WORDS: Readonly<Record<string, readonly [string, Tone]>> = {
+  minted: ['granted', 'good'],
+  refused: ['refused', 'bad'],
+  faulted: ['not answered', 'bad'],
+  pending: ['waits', 'warn'],
+  approved: ['approved', 'good'],
+  denied: ['denied', 'bad'],
+  expired: ['expired', 'quiet'],
+  cancelled: ['cancelled', 'quiet'],
+  intent: ['allowed', 'info'],
+  redeemed: ['redeemed', 'good'],
+  receipt: ['used', 'info'],
+  revoked: ['revoked', 'warn'],
+  ended: ['ended', 'quiet'],
+  key: ['keys', 'info'],
+  bundle: ['policy', 'info'],
+  repair: ['repair', 'bad'],
+  export: ['export', 'info'],
+  session: ['session', 'quiet'],
+};
+export function KindBadge({ line }: { readonly line: Line }): VNode {
+  const { kind, outcome, request } = line;
+  const [word, tone] = WORDS[kind] ?? [kind, 'quiet'];
+  if (kind === 'receipt')
+    return html`<${Badge} tone=${outcome === 'done' ? 'good' : 'warn'}>${outcome === 'done' ? 'done' : (outcome ?? '').replace('_', ' ')}<//>`;
+  return html`<${Badge} tone=${tone}>${kind === 'minted' && request === 'redeem' ? 'redeemed' : word}<//>`;
+}
+/** Who, for whom. */
+export function Who({ line }: { readonly line: Line }): VNode {
+  const { client, subject, by } = line;
+  if (client === undefined) return by === undefined ? html`<span class="quiet">nobody known</span>` : html`<${Person} name=${by} />`;
+  return html`<${AgentName} id=${client} />${subject !== undefined && subject !== client && html` <span class="quiet">for</span> <${Person} name=${subject} />`}`;
+}
+/** What was asked for, or done. */
+export function What({ line }: { readonly line: Line }): VNode {
+  const { tool, resource, kind, request } = line;
+  if (tool !== undefined) return html`<${Text}>${tool}<//>`;
+  return html`<span class="quiet">${resource !== undefined && kind !== 'revoked' ? 'to list the tools' : (request ?? kind)}</span>`;
+}
+/** Why not: the policy's own code, else ours. */
+export const Why = ({ line: { code, reason } }: { readonly line: Line }): VNode | undefined =>
+  (code ?? reason) === undefined ? undefined : html`<code><${Text}>${code ?? reason ?? ''}<//></code>`;
+export const storyOf = ({ txn, exchange }: Line): string => txn ?? exchange;
+/** Local time of day, to the second. */
+export const clockOf = (at: number): string => {
+  const date = new Date(at * 1_000);
+  return [date.getHours(), date.getMinutes(), date.getSeconds()].map((n) => String(n).padStart(2, '0')).join(':');
+};

@@ -1,0 +1,115 @@
+/** One action from the asking to its end. */
+import { KindBadge, type Line } from './entry-words.ts';
+import { Badge, base, Copy, Empty, html, spanOf, Text, type Tone, timeOf, useLoad, type VNode, When } from './kit.ts';
+
+interface Step extends Line {
+  readonly jkt?: string;
+  readonly exp?: number;
+}
+interface Told {
+  readonly seq: number;
+  readonly hash: string;
+  readonly entry: Step;
+}
+export interface Explained {
+  readonly story: readonly Told[];
+  readonly told: readonly { readonly headline: string; readonly rows: readonly (readonly [string, string])[] }[];
+  /** Of these the hash was checked against the entry before. */
+  readonly follows: readonly number[];
+}
+
+export function Story({ id }: { readonly id: string }): VNode {
+  const loaded = useLoad<Explained>(`/operator/explain/${encodeURIComponent(id)}`);
+  if (loaded.error?.status === 404)
+    return html`<${Back} /><${Empty} title="There is nothing under this id."><p>Give the <code>decision_id</code> of an answer, the <code>txn</code> or <code>jti</code> of a token, or an approval. It may belong to another broker.</p><//>`;
+  return html`<${Back} /><${When} loaded=${loaded}>${(data: Explained) => html`<${Whole} data=${data} id=${id} />`}<//>`;
+}
+const Back = (): VNode => html`<p class="back"><a href=${`${base}/console/explorer`}>← Explorer</a></p>`;
+
+function Whole({ data: { story, told, follows }, id }: { readonly data: Explained; readonly id: string }): VNode {
+  const first = story[0]?.entry;
+  const named = story.map(({ entry }) => entry).find(({ tool }) => tool !== undefined) ?? first;
+  return html`<div class="page-head"><h1>${named?.tool === undefined ? 'One decision' : html`<${Text}>${named.tool}<//>`}</h1>
+      ${first && html`<p>${timeOf(first.at)} · <${Copy} text=${id} /></p>`}</div>
+    <${Stages} story=${story} />
+    <ol class="story">${story.map((one, i) => html`<${Moment} key=${one.seq} told=${one} words=${told[i]} before=${story[i - 1]?.entry.at} follows=${follows.includes(one.seq)} />`)}</ol>`;
+}
+
+interface Stage {
+  readonly name: string;
+  readonly at?: number;
+  readonly tone: Tone;
+  readonly note?: string;
+}
+/** What should have happened, and what did. */
+export function stagesOf(story: readonly Told[]): readonly Stage[] {
+  const entries = story.map(({ entry }) => entry);
+  const of = (...kinds: readonly string[]): Step | undefined => entries.find(({ kind }) => kinds.includes(kind));
+  const first = entries[0];
+  const decided = of('minted', 'refused', 'faulted');
+  if (!first || !(decided ?? of('pending'))) return [];
+  const stages: Stage[] = [{ name: 'requested', at: first.at, tone: 'good' }];
+  const waited = of('pending');
+  const end = of('approved', 'denied', 'expired', 'cancelled');
+  if (waited)
+    stages.push({
+      name: end?.kind ?? 'waits for people',
+      tone: end ? (end.kind === 'approved' ? 'good' : 'bad') : 'warn',
+      ...(end && { at: end.at }),
+    });
+  const granted = of('minted');
+  if (waited && end?.kind !== 'approved') return stages;
+  const no = granted ? undefined : of('refused', 'faulted');
+  if (no) return [...stages, { name: no.kind === 'refused' ? 'refused' : 'not answered', at: no.at, tone: 'bad' }];
+  stages.push(granted ? { name: 'granted', at: granted.at, tone: 'good' } : { name: 'to be fetched', tone: 'warn' });
+  if (!granted) return stages;
+  const receipt = of('receipt');
+  const revoked = of('revoked');
+  if (receipt)
+    stages.push({
+      name: receipt.outcome === 'done' ? 'done' : (receipt.outcome ?? 'used').replace('_', ' '),
+      at: receipt.at,
+      tone: receipt.outcome === 'done' ? 'good' : 'bad',
+    });
+  else stages.push({ name: 'no receipt', tone: 'quiet' });
+  const ended = of('ended') ?? revoked;
+  if (ended) stages.push({ name: ended.kind, at: ended.at, tone: ended.kind === 'revoked' ? 'warn' : 'good' });
+  return stages;
+}
+function Stages({ story }: { readonly story: readonly Told[] }): VNode | undefined {
+  const stages = stagesOf(story);
+  if (stages.length === 0) return undefined;
+  let last: number | undefined;
+  return html`<ol class="stages" aria-label="How far it came">${stages.map(({ name, at, tone }, i) => {
+    const passed =
+      at !== undefined && last !== undefined ? (at === last ? 'the same second' : `${spanOf(at - last)} later`) : i === 0 ? '' : '…';
+    last = at ?? last;
+    return html`<li class=${tone}><strong>${name}</strong><span>${at === undefined ? '' : timeOf(at).slice(11, 19)}</span><span class="quiet">${passed}</span></li>`;
+  })}</ol>`;
+}
+
+interface MomentProps {
+  readonly told: Told;
+  readonly words: Explained['told'][number] | undefined;
+  readonly before: number | undefined;
+  readonly follows: boolean;
+}
+function Moment({ told: { seq, hash, entry }, words, before, follows }: MomentProps): VNode {
+  return html`<li class="card">
+    <div class="moment-head"><${KindBadge} line=${entry} /><h2><${Text}>${words?.headline ?? entry.kind}<//></h2>
+      <span class="quiet">${timeOf(entry.at)}${before !== undefined && entry.at > before && ` · ${spanOf(entry.at - before)} later`}</span></div>
+    <dl class="fields">
+      ${words?.rows.map(([name, text]) => html`<div class="field"><dt>${name}</dt><dd><${Value} name=${name} text=${text} entry=${entry} /></dd></div>`)}
+      ${entry.jkt !== undefined && html`<div class="field"><dt>only with key</dt><dd><${Copy} text=${entry.jkt} /></dd></div>`}
+      <div class="field"><dt>in the ledger</dt><dd>entry #${seq} <${Copy} text=${hash} label=${`${hash.slice(0, 16)}…`} />
+        ${follows ? html`<${Badge} tone="good">✓ follows from the entry before it<//>` : html`<${Badge} tone="warn">not checked here<//> <span class="hint">Run <code>npm run verify-ledger</code>.</span>`}</dd></div>
+    </dl>
+  </li>`;
+}
+function Value({ name, text, entry }: { readonly name: string; readonly text: string; readonly entry: Step }): VNode {
+  if (name === 'decision') return html`<${Copy} text=${text} />`;
+  if (name === 'approval') return html`<a href=${`${base}/console/approvals/${entry.approval}`}><${Text}>${text}<//></a>`;
+  if (name === 'who' && entry.client !== undefined)
+    return html`<a href=${`${base}/console/agents/${encodeURIComponent(entry.client)}`}><${Text}>${text}<//></a>`;
+  return html`<${Text}>${text}<//>`;
+}

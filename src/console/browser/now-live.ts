@@ -1,0 +1,72 @@
+/** Decisions as they are committed. */
+import { clockOf, KindBadge, type Line, storyOf, What, Who, Why } from './entry-words.ts';
+import { Badge, base, Empty, html, useEffect, useRef, useState, type VNode } from './kit.ts';
+
+type LiveLine = Line & { readonly seq: number };
+const KEPT = 60;
+const STATES = {
+  opening: ['connecting', 'quiet'],
+  open: ['live', 'good'],
+  lost: ['connection lost, trying again', 'warn'],
+  paused: ['paused', 'quiet'],
+} as const;
+
+/** `opens`: may this person look at whole stories? */
+export function LiveList({ opens }: { readonly opens: boolean }): VNode {
+  const [lines, setLines] = useState<readonly LiveLine[]>([]);
+  const [state, setState] = useState<keyof typeof STATES>('opening');
+  const [paused, setPaused] = useState(false);
+  const skipped = useRef(0);
+  useEffect(() => {
+    if (paused) {
+      setState('paused');
+      return undefined;
+    }
+    const source = new EventSource(`${base}/operator/live`);
+    // Many at once are drawn once.
+    let arrived: LiveLine[] = [];
+    let drawing: ReturnType<typeof setTimeout> | undefined;
+    const draw = (): void => {
+      drawing = undefined;
+      const fresh = arrived;
+      arrived = [];
+      setLines((was) => {
+        const known = new Set(was.map(({ seq }) => seq));
+        return [...fresh.filter(({ seq }) => !known.has(seq)).reverse(), ...was].slice(0, KEPT);
+      });
+    };
+    source.addEventListener('open', () => setState('open'));
+    source.addEventListener('error', () => setState('lost'));
+    source.addEventListener('entry', (event: MessageEvent<string>) => {
+      arrived.push(JSON.parse(event.data) as LiveLine);
+      drawing ??= setTimeout(draw, 150);
+    });
+    source.addEventListener('skipped', (event: MessageEvent<string>) => {
+      skipped.current += (JSON.parse(event.data) as { readonly skipped: number }).skipped;
+    });
+    return () => {
+      clearTimeout(drawing);
+      source.close();
+    };
+  }, [paused]);
+  const [word, tone] = STATES[state];
+  return html`<section class="card live" aria-labelledby="live-title">
+    <div class="card-head"><h2 id="live-title">Decisions</h2><${Badge} tone=${tone}>${word}<//>
+      <button type="button" class="plain" onClick=${() => setPaused(!paused)}>${paused ? 'Go on' : 'Pause'}</button></div>
+    ${
+      lines.length === 0
+        ? html`<${Empty} title="Nothing was decided yet."><p>Let an agent ask: <code>npm run ask -- create_refund payment_id=pay_8Qx2 amount_minor=4250 currency=EUR</code></p><//>`
+        : html`<ol class="lines">${lines.map((line) => html`<${Row} key=${line.seq} line=${line} opens=${opens} />`)}</ol>`
+    }
+    ${skipped.current > 0 && html`<p class="quiet">${skipped.current.toLocaleString('en')} came too fast to be shown. They are in the ledger.</p>`}
+  </section>`;
+}
+function Row({ line, opens }: { readonly line: LiveLine; readonly opens: boolean }): VNode {
+  const time = clockOf(line.at);
+  return html`<li>
+    ${opens ? html`<a class="row time" href=${`${base}/console/explorer/${storyOf(line)}`} aria-label=${`${time}, the whole story`}>${time}</a>` : html`<span class="time">${time}</span>`}
+    <span><${KindBadge} line=${line} /></span>
+    <span class="what"><${What} line=${line} /> <${Why} line=${line} /></span>
+    <span class="by"><${Who} line=${line} /></span>
+  </li>`;
+}
