@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { refuse } from '../errors.ts';
+import { ROLES } from '../operate/operator.ts';
 import type { Playground, PlaygroundQuestion } from '../operate/playground.ts';
 import { isObject, type Json, type JsonObject, parseJson } from '../wire/json.ts';
 import { JSON_TYPE } from './documents.ts';
@@ -10,8 +11,8 @@ const MAX_VIA = 8;
 
 /** GET /operator/playground: what can be asked about. POST: one question, decided and forgotten. */
 export function playgroundEndpoints(server: FastifyInstance, { playground }: { readonly playground: Playground }): void {
-  // It shows policies and what they say of anybody: not what somebody needs who only approves.
-  const roles = ['viewer', 'operator', 'auditor'] as const;
+  // Whoever may see an agent's mandate sees these policies there.
+  const roles = ROLES;
   server.get('/operator/playground', { config: { roles } }, async () => playground.stage());
   server.post('/operator/playground', { config: { roles, body: JSON_TYPE } }, async (request, reply) => {
     const question = questionOf(request.body);
