@@ -11,8 +11,8 @@ export const pages: Readonly<Record<string, () => Promise<PageModule>>> = {
   approvals: () => import('./page-approvals.ts'),
   agents: () => import('./page-agents.ts'),
   explorer: () => import('./page-explorer.ts'),
-  playground: notYet,
-  keys: notYet,
-  health: notYet,
+  playground: () => import('./page-playground.ts'),
+  keys: () => import('./page-keys.ts'),
+  health: () => import('./page-health.ts'),
   me: notYet,
 };
