@@ -5,7 +5,9 @@
  */
 import { Command, CommanderError } from 'commander';
 import type { ShownApproval } from '../src/operate/approvals.ts';
+import type { ShownFatigue } from '../src/operate/fatigue.ts';
 import { listWords, printable, showWords } from './approvals-words.ts';
+import { fatigueWords } from './fatigue-words.ts';
 import { type Answer, operatorClient, Unreachable } from './operator-client.ts';
 
 const EXIT = { done: 0, refused: 1, unreachable: 2, usage: 3 } as const;
@@ -30,6 +32,9 @@ function program(run: (act: Act, options: Options, id: string) => Promise<void>)
   common('list', 'what waits now')
     .option('--state <state>', 'pending, approved, redeemed, denied, expired or cancelled')
     .action((options: Options) => run(list, options, ''));
+  common('fatigue', 'how fast people decide, what they always agree to, and rules that could take its place').action((options: Options) =>
+    run(fatigue, options, ''),
+  );
   common('show', 'one of them, with the arguments it would run with')
     .argument('<id>', 'apr_…')
     .action((id: string, options: Options) => run(show, options, id));
@@ -54,6 +59,13 @@ async function list(options: Options): Promise<number> {
   else for (const line of listWords(approvals)) console.log(line);
   return EXIT.done;
 }
+async function fatigue(options: Options): Promise<number> {
+  const answer = await operatorClient(options)('GET', '/operator/fatigue');
+  if (answer.status !== 200) return refused(options, answer);
+  if (options.json) console.log(JSON.stringify(answer.body));
+  else for (const line of fatigueWords(answer.body as ShownFatigue)) console.log(line);
+  return EXIT.done;
+}
 async function show(options: Options, id: string): Promise<number> {
   return tell(options, await operatorClient(options)('GET', `/operator/approvals/${encodeURIComponent(id)}`));
 }
@@ -75,6 +87,8 @@ const WORDS: Readonly<Record<string, string>> = {
   not_an_approver: 'This person is not among those who must agree. See who is with: npm run approvals -- show <id>',
   not_a_person: 'Name a person whom a configured issuer vouches for, such as people:u_alice. Agents decide nothing.',
   already_voted: 'This person has agreed already: another one must.',
+  too_many:
+    'This person has agreed to as much as one person may within the time that the configuration says. Somebody else must, or later.',
   decided: 'It has been decided, fetched or cancelled already.',
   lapsed: 'Its time is over: the agent must ask again.',
   edited:

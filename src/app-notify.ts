@@ -1,10 +1,11 @@
-/** Composition of what people are told: receivers by configuration. What is not configured is not loaded. */
+/** Composition of what people are told, and of what is learnt from their votes. What is not configured is not loaded. */
 import type { Logger } from 'pino';
 import { fileOf, readSecret } from './app-backends.ts';
 import { createKeeper } from './approve/kept.ts';
 import type { Config } from './config.ts';
 import { ConfigError } from './errors.ts';
 import type { Secret } from './keys/secret.ts';
+import { createFatigue, type Fatigue } from './operate/fatigue.ts';
 import type { Notifier } from './operate/notifier.ts';
 import { createNotify, type Notify, type NotifyRooms, type Told } from './operate/notify.ts';
 
@@ -16,12 +17,17 @@ type Rooms = Pick<NotifyRooms, 'store' | 'world' | 'record' | 'bundles' | 'issue
   readonly notified: (told: Told) => void;
 };
 
+export interface Telling extends Pick<Notify, 'read' | 'states'> {
+  readonly fatigue: Fatigue;
+  /** From now on; called before the first request. Throws what the store throws. */
+  begin(): Promise<void>;
+}
 /** `held`: what is given back at the end. Throws ConfigError. */
 export async function openNotify(
   config: Pick<Config, 'notify'>,
   { environment, log, notified, ...rooms }: Rooms,
   held: (() => void | Promise<void>)[],
-): Promise<Notify> {
+): Promise<Telling> {
   const notifiers: Notifier[] = [];
   for (const [index, one] of config.notify.entries()) notifiers.push(await openNotifier(one, `notify.${index}`, environment));
   const onTold = (told: Told): void => {
@@ -29,9 +35,22 @@ export async function openNotify(
     if (told.flaw === 'gone') log.warn({ ...told }, 'a receiver wants no notifications any more');
     else if (told.outcome !== 'sent') log.warn({ ...told }, 'notification not delivered');
   };
-  const notify = createNotify({ ...rooms, keeper: createKeeper(rooms.secret), notifiers, onTold });
-  held.push(() => notify.close());
-  return notify;
+  const keeper = createKeeper(rooms.secret);
+  const notify = createNotify({ ...rooms, keeper, notifiers, onTold });
+  const fatigue = createFatigue({ ...rooms, keeper });
+  held.push(() => Promise.all([notify.close(), fatigue.close()]).then(() => undefined));
+  return {
+    fatigue,
+    states: notify.states,
+    read(entry, took) {
+      notify.read(entry, took);
+      fatigue.read(entry, took);
+    },
+    async begin() {
+      await notify.begin();
+      fatigue.begin();
+    },
+  };
 }
 async function openNotifier(one: Config['notify'][number], of: string, environment: Environment): Promise<Notifier> {
   switch (one.use) {

@@ -188,6 +188,7 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
     revoke,
     ...openAgents(config, { store, world, bundles, revoke }),
     approvals,
+    fatigue: notify.fatigue,
     backends: createBackends({ ...rooms, leases, environment: edge.environment }),
     ...lookout,
     reload: () => bundles.reload(),

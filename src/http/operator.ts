@@ -11,6 +11,7 @@ import { agentEndpoints } from './operator-agents.ts';
 import { operatorRefusal } from './operator-answer.ts';
 import { approvalEndpoints } from './operator-approvals.ts';
 import { entryEndpoints } from './operator-entries.ts';
+import { fatigueEndpoints } from './operator-fatigue.ts';
 import { guard, operatorOf, type Refused, type Who } from './operator-guard.ts';
 import { liveEndpoints } from './operator-live.ts';
 import { playgroundEndpoints } from './operator-playground.ts';
@@ -90,6 +91,7 @@ export function operatorEndpoints(server: FastifyInstance, parts: OperatorParts)
   playgroundEndpoints(server, operate);
   approvalEndpoints(server, operate);
   entryEndpoints(server, operate);
+  fatigueEndpoints(server, operate);
   liveEndpoints(server, { ...operate, who: parts.who });
   similarEndpoint(server, operate);
   if (parts.local && operate.tickets) ticketEndpoint(server, operate.tickets);

@@ -115,7 +115,7 @@ function boundOf(
 ): Bound | undefined {
   const input = `context.input[${quoted(name)}]`;
   const has = `context.input has ${quoted(name)}`;
-  const said = shown(name);
+  const said = /^\w+$/.test(name) ? name : shown(name);
   // What policies cannot see, they cannot keep away.
   if (type === undefined) return undefined;
   if (!seen) return isAlways ? undefined : [`!(${has})`, `${said} is not given`];

@@ -8,6 +8,7 @@ import type { Approvals } from './approvals.ts';
 import type { Backends } from './backends.ts';
 import type { Entries } from './entries.ts';
 import type { TakeOut } from './export.ts';
+import type { Fatigue } from './fatigue.ts';
 import type { Keys, RingName } from './keys.ts';
 import type { Live } from './live.ts';
 import type { Overview } from './overview.ts';
@@ -48,6 +49,7 @@ export interface Operate {
   readonly verifiers: () => readonly SeenVerifier[];
   readonly backends: Backends;
   readonly entries: Entries;
+  readonly fatigue: Fatigue;
   readonly takeOut: TakeOut;
   readonly live: Live;
   /** `minutes`: back from now. */
