@@ -20,7 +20,7 @@ export function listWords(approvals: readonly ShownApproval[]): readonly string[
     printable(`${one.client} for ${one.subject}`),
     one.tool,
     `until ${time(one.until)}`,
-    one.demand.who.join(', '),
+    [...one.demand.who, ...(one.demand.confirm ? [one.subject] : [])].join(', '),
   ]);
   const widths = [0, 1, 2, 3, 4].map((i) => Math.max(...rows.map((row) => (row[i] ?? '').length)));
   return rows.map((row) =>
@@ -49,9 +49,13 @@ export function showWords(one: ShownApproval): readonly string[] {
     ...args,
     ['digest', one.arguments_digest],
     ...(one.purpose === undefined ? [] : [['says why', `“${cut(one.purpose)}” — the agent's own words, not checked`] as const]),
-    ['needs', `${one.demand.who.join(', ')}; at least ${one.demand.quorum} ${one.demand.quorum === 1 ? 'person' : 'people'}`],
+    ['needs', needs(one.demand)],
     ...one.votes.map(
-      (vote) => [`${vote.vote === 'deny' ? 'denied' : 'agreed'}`, `${vote.by}, ${time(vote.at)}: ${vote.reason} (${vote.via})`] as const,
+      (vote) =>
+        [
+          vote.vote === 'deny' ? 'denied' : vote.confirms ? 'confirmed' : 'agreed',
+          `${vote.by}, ${time(vote.at)}: ${vote.reason} (${vote.via})`,
+        ] as const,
     ),
     ['asked', time(one.made)],
     ['until', time(one.until)],
@@ -59,5 +63,11 @@ export function showWords(one: ShownApproval): readonly string[] {
   const width = Math.max(...rows.map(([name]) => name.length));
   const lines = rows.map(([name, text]) => `${name.padEnd(width)}  ${printable(text)}`.trimEnd());
   return hides(raw) ? [...lines, 'CAREFUL: it holds characters that hide or reorder text; they are spelt out above as \\u{…}.'] : lines;
+}
+/** Others, and the person it is done for. */
+function needs({ who, quorum, confirm, proof }: ShownApproval['demand']): string {
+  const others = quorum > 0 ? [`${who.join(', ')}; at least ${quorum} ${quorum === 1 ? 'person' : 'people'}`] : [];
+  const all = [...others, ...(confirm ? ['the confirmation of the person it is for'] : [])].join('; and ');
+  return proof ? `${all}; each with a passkey, in the console` : all;
 }
 const hides = (text: string): boolean => text.replace(HIDDEN, '') !== text || /\\u[0-9a-f]{4}/.test(text);

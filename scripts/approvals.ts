@@ -41,6 +41,7 @@ function program(run: (act: Act, options: Options, id: string) => Promise<void>)
   for (const [name, text] of [
     ['approve', 'say yes in the name of a person who has looked at it'],
     ['deny', 'say no in the name of a person; it stands'],
+    ['confirm', 'say yes in the name of the person it is done for, where a rule asks them'],
   ] as const)
     common(name, text)
       .argument('<id>', 'apr_…')
@@ -69,9 +70,11 @@ async function fatigue(options: Options): Promise<number> {
 async function show(options: Options, id: string): Promise<number> {
   return tell(options, await operatorClient(options)('GET', `/operator/approvals/${encodeURIComponent(id)}`));
 }
-async function vote(how: 'approve' | 'deny', options: Options, id: string): Promise<number> {
-  const ballot = { vote: how, as: options.as ?? '', reason: options.reason ?? '' };
-  return tell(options, await operatorClient(options)('POST', `/operator/approvals/${encodeURIComponent(id)}`, ballot));
+async function vote(how: 'approve' | 'deny' | 'confirm', options: Options, id: string): Promise<number> {
+  const confirms = how === 'confirm';
+  const ballot = { vote: confirms ? 'approve' : how, as: options.as ?? '', reason: options.reason ?? '' };
+  const path = `/operator/${confirms ? 'confirmations' : 'approvals'}/${encodeURIComponent(id)}`;
+  return tell(options, await operatorClient(options)('POST', path, ballot));
 }
 function tell(options: Options, answer: Answer): number {
   if (answer.status !== 200) return refused(options, answer);
@@ -82,7 +85,8 @@ function tell(options: Options, answer: Answer): number {
 
 /** What is wrong and what to do, by the detail or else the error of the answer. */
 const WORDS: Readonly<Record<string, string>> = {
-  not_found: 'There is no such approval. See what waits with: npm run approvals -- list',
+  not_found:
+    'There is no such approval, or it does not wait for the confirmation of this person. See what waits with: npm run approvals -- list',
   own_action: 'The action is on their own behalf: somebody else must agree.',
   not_an_approver: 'This person is not among those who must agree. See who is with: npm run approvals -- show <id>',
   not_a_person: 'Name a person whom a configured issuer vouches for, such as people:u_alice. Agents decide nothing.',

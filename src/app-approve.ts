@@ -2,12 +2,16 @@
 import { type Approve, createApprove } from './approve/approve.ts';
 import { createAsking } from './approve/asking.ts';
 import { createKeeper } from './approve/kept.ts';
+import { webauthn } from './approve/passkey-webauthn.ts';
+import { createPasskeyKeeper } from './approve/passkeys.ts';
 import { createPlans, type Plans } from './approve/plans.ts';
 import { createWithdraw, type Withdraw } from './approve/withdraw.ts';
 import type { Config } from './config.ts';
 import { haltClaims } from './decide/halts.ts';
 import type { Secret } from './keys/secret.ts';
 import { type Approvals, type ApprovalsRooms, createApprovals } from './operate/approvals.ts';
+import { createProver } from './operate/approvals-proof.ts';
+import { createPasskeys, type Passkeys } from './operate/passkeys.ts';
 
 /** A wait that ends by itself is told at the latest so long after its end. */
 const SWEEP_MS = 15_000;
@@ -17,18 +21,22 @@ export interface Approval {
   readonly plans: Plans;
   readonly withdraw: Withdraw;
   readonly approvals: Approvals;
+  /** Where people can log in. */
+  readonly passkeys?: Passkeys;
 }
 /** `held`: what is given back at the end. A sweep that fails is tried again at its next turn; until then every use checks for itself. */
 export function openApproval(
   config: Pick<Config, 'issuer' | 'issuers' | 'console'>,
-  rooms: Omit<ApprovalsRooms, 'keeper' | 'people'> & { readonly secret: Secret; readonly onFault: (fault: unknown) => void },
+  rooms: Omit<ApprovalsRooms, 'keeper' | 'people' | 'prover'> & { readonly secret: Secret; readonly onFault: (fault: unknown) => void },
   held: (() => void | Promise<void>)[],
 ): Approval {
   const { store, world, secret, onFault } = rooms;
   const keeper = createKeeper(secret);
   const issuers = new Map(config.issuers.map((issuer) => [issuer.id, issuer]));
   const people = new Set(config.issuers.filter(({ vouches }) => vouches.includes('person')).map(({ id }) => id));
-  const approvals = createApprovals({ ...rooms, keeper, people });
+  const shown = config.console?.login && { store, keeper: createPasskeyKeeper(secret), authenticators: webauthn(config.issuer) };
+  const passkeys = shown && createPasskeys({ ...rooms, ...shown, people });
+  const approvals = createApprovals({ ...rooms, keeper, people, ...(shown && { prover: createProver({ ...shown, approvals: keeper }) }) });
   const reaches = (id: string, server: string): boolean => {
     const issuer = issuers.get(id);
     return issuer !== undefined && (issuer.servers?.includes(server) ?? true);
@@ -53,7 +61,7 @@ export function openApproval(
   });
   // Opaque, and without a login it shows nothing.
   const asking = createAsking(keeper, config.console && ((id) => `${config.issuer}/console/approvals/${id}`));
-  const parts = { store, keeper, asking, unhalted: haltClaims, reaches };
+  const parts = { store, keeper, asking, unhalted: haltClaims, reaches, proofs: passkeys !== undefined };
   const plans = createPlans({ ...parts, resource: `${config.issuer}/plans` });
-  return { approve: createApprove({ ...parts, plans }), plans, withdraw: createWithdraw(parts), approvals };
+  return { approve: createApprove({ ...parts, plans }), plans, withdraw: createWithdraw(parts), approvals, ...(passkeys && { passkeys }) };
 }

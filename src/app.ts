@@ -151,7 +151,7 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
   });
   const lent = { commit: record.commit, now: world.now, leases };
   const rooms = { issuer: config.issuer, world, store, bundles, record, minters, authenticate, lent };
-  const { approve, plans, withdraw, approvals } = openApproval(config, { ...rooms, secret, onFault: faulted }, held);
+  const { approve, plans, withdraw, approvals, ...more } = openApproval(config, { ...rooms, secret, onFault: faulted }, held);
   const told = { ...rooms, secret, environment: edge.environment, log, notified: meter.notified, onFault: faulted };
   const notify = await openNotify(config, told, held);
   readers.push(notify.read);
@@ -188,6 +188,7 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
     revoke,
     ...openAgents(config, { store, world, bundles, revoke }),
     approvals,
+    ...more,
     fatigue: notify.fatigue,
     backends: createBackends({ ...rooms, leases, environment: edge.environment }),
     ...lookout,

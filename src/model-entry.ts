@@ -11,7 +11,7 @@ export type EntryKind = Outcome | Agreement | Course | Upkeep;
 type Outcome = 'refused' | 'minted' | 'faulted';
 type Agreement = 'pending' | 'approved' | 'denied' | 'expired' | 'cancelled';
 type Course = 'intent' | 'redeemed' | 'receipt' | 'revoked' | 'ended';
-type Upkeep = 'key' | 'bundle' | 'repair' | 'session' | 'export';
+type Upkeep = 'key' | 'bundle' | 'repair' | 'session' | 'export' | 'passkey';
 /** One schema for every entry; what is not known stands as null. */
 export interface Facts {
   readonly request?: string; // What was asked of us: exchange, client_credentials, deferred, introspect, revoke, receipt, operator, console, start

@@ -31,18 +31,20 @@ export interface ApproveOptions {
   readonly reaches: Chain['reaches'];
   readonly asking: Asking;
   readonly plans: Plans;
+  /** People can log in here, and show passkeys. */
+  readonly proofs: boolean;
 }
-export function createApprove({ store, keeper, unhalted, reaches, asking, plans }: ApproveOptions): Approve {
+export function createApprove({ store, keeper, unhalted, reaches, asking, plans, proofs }: ApproveOptions): Approve {
   const { deferral, waiting, ended } = asking;
   async function ask(asked: Asked, demand: Demand, decision: Decision, draft: Draft): Promise<Result<never>> {
     const { caller, action, subject, actors, kind, jkt } = asked;
     const args = action.kind === 'call' ? action.call.arguments : undefined;
-    const hidden = demand.proof !== undefined || action.kind === 'list' || !args || caller.jkt === undefined || jkt === undefined;
+    const hidden = action.kind === 'list' || !args || caller.jkt === undefined || jkt === undefined;
     const acted: Subject =
       subject.kind === 'agent'
         ? { kind: 'agent', id: subject.id }
         : { kind: subject.kind, issuer: subject.issuer, subject: subject.subject, exp: subject.exp };
-    const cannot = hidden || !isMeetable(demand, acted);
+    const cannot = hidden || !isMeetable(demand, acted, { proofs });
     if (cannot || !asked.deferred) return refuse('approval_needed', { code: 'approval_needed', remedy: cannot ? NEVER : OPT_IN });
     const { resource, tool, digest } = action.call;
     const { now } = draft;

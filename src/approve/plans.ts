@@ -57,6 +57,8 @@ export interface PlansOptions {
   readonly asking: Asking;
   readonly unhalted: (asked: Asked) => readonly Claim[];
   readonly reaches: Chain['reaches'];
+  /** People can log in here, and show passkeys. */
+  readonly proofs: boolean;
   /** Stands where the resource of a single action does. */
   readonly resource: string;
 }
@@ -65,7 +67,7 @@ export const PLAN_TOOL = 'plan';
 const UNASKED_SECONDS = 900;
 const NOBODY: Demand = { who: [], quorum: 0, ttlSeconds: UNASKED_SECONDS };
 
-export function createPlans({ store, keeper, asking, unhalted, reaches, resource }: PlansOptions): Plans {
+export function createPlans({ store, keeper, asking, unhalted, reaches, resource, proofs: passkeys }: PlansOptions): Plans {
   async function find(code: string, caller: Caller): Promise<Result<Kept & { readonly plan: NonNullable<Approval['plan']> }>> {
     const id = keeper.idOf(code);
     if (!id) return refuse('approval_unknown', { detail: 'code' });
@@ -136,9 +138,9 @@ export function createPlans({ store, keeper, asking, unhalted, reaches, resource
         subject.kind === 'agent'
           ? { kind: 'agent', id: subject.id }
           : { kind: subject.kind, issuer: subject.issuer, subject: subject.subject, exp: subject.exp };
-      const cannot = steps.findIndex((one) => one.demand && !(argumentsOf(one) && isMeetable(one.demand, acted)));
+      const cannot = steps.findIndex((one) => one.demand && !(argumentsOf(one) && isMeetable(one.demand, acted, { proofs: passkeys })));
       if (cannot >= 0) return refuse('approval_needed', { code: 'approval_needed', remedy: NEVER, step: cannot });
-      if (caller.jkt === undefined || jkt === undefined || (demand && !isMeetable(demand, acted)))
+      if (caller.jkt === undefined || jkt === undefined || (demand && !isMeetable(demand, acted, { proofs: passkeys })))
         return refuse('approval_needed', { code: 'approval_needed', remedy: NEVER });
       const { now } = draft;
       draft.note({ tool: PLAN_TOOL, resource, recorded: { ordered, steps: steps.map(({ facts }) => factsOf(facts) as JsonObject) } });

@@ -144,8 +144,9 @@ export function isMet({ who, quorum, confirm, proof }: Demand, votes: readonly V
   const agreed = people.size >= quorum && who.every((name) => others.some(({ stands }) => stands.includes(name)));
   return yes.length > 0 && agreed && (!confirm || others.length < yes.length);
 }
-/** Is there anybody who could meet it? Of a team that is not known: of whom it is, its people's issuer says. */
-export function isMeetable({ who, quorum, confirm }: Demand, subject: Subject): boolean {
+/** Is there anybody who could meet it? `proofs`: somebody can show a passkey here. Of a team that is not known: of whom it is, its people's issuer says. */
+export function isMeetable({ who, quorum, confirm, proof }: Demand, subject: Subject, { proofs }: { readonly proofs: boolean }): boolean {
+  if (proof && !proofs) return false;
   if (confirm && subject.kind !== 'person') return false;
   const named = who.filter((name) => !isTeam(name));
   if (named.some((name) => !name.includes(':') || isFor(subject, name))) return false;

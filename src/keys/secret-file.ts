@@ -107,6 +107,7 @@ function derive(root: Buffer): Secret {
     arguments: createSecretKey(purpose('mac/arguments')),
     console: createSecretKey(purpose('mac/console')),
     nonce: createSecretKey(purpose('mac/nonce')),
+    passkey: createSecretKey(purpose('mac/passkey')),
     receipt: createSecretKey(purpose('mac/receipt')),
     retry: createSecretKey(purpose('mac/retry')),
   };

@@ -7,5 +7,5 @@ export interface Secret {
   /** Throws Unavailable('seal') when it was not sealed under this name and key. */
   open(name: string, sealed: Json): Json;
   /** HMAC-SHA-256, base64url. */
-  mac(purpose: 'approval' | 'arguments' | 'console' | 'nonce' | 'receipt' | 'retry', text: string): string;
+  mac(purpose: 'approval' | 'arguments' | 'console' | 'nonce' | 'passkey' | 'receipt' | 'retry', text: string): string;
 }

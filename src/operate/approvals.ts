@@ -5,82 +5,30 @@ import { type Approval, type Flaw, hasLapsed, isOpen, isTeam, STATES, type State
 import type { Bundles } from '../bundle/bundle.ts';
 import { unhalted } from '../decide/halts.ts';
 import { type Reason, type Result, refuse } from '../errors.ts';
-import {
-  type Agent,
-  type Claim,
-  type Draft,
-  type EntryKind,
-  type EpochSeconds,
-  type Facts,
-  type Id,
-  nameOf,
-  type World,
-} from '../model.ts';
+import { type Agent, type Claim, type Draft, type EntryKind, type EpochSeconds, type Id, nameOf, type World } from '../model.ts';
 import type { Recorder } from '../record/record.ts';
 import type { Store, Stored } from '../store/store.ts';
-import type { JsonObject } from '../wire/json.ts';
 import { no, ok } from '../wire/result.ts';
-import { callsOf, type ShownPlan, shownPlan } from './approvals-plan.ts';
+import { callsOf } from './approvals-plan.ts';
+import type { Agreeing, Assertion, Challenge, Prover } from './approvals-proof.ts';
+import { type Ballot, progressOf, type ShownApproval, shownApproval, type Voter, wordsOf } from './approvals-shown.ts';
 
 export { STATES, type State } from '../approve/state.ts';
+export type { Challenge } from './approvals-proof.ts';
+export type { Ballot, ShownApproval, Voter } from './approvals-shown.ts';
 
-/** Who votes, and who says that it is them. A login knows its person's teams; the operator at the local socket vouches for both. */
-export interface Voter {
-  /** A person as `<issuer id>:<sub>`; never an agent. */
-  readonly name: string;
-  readonly isOf: (team: string) => boolean;
-  /** Who vouches for it: stands in the entry. */
-  readonly via: string;
-}
-export interface Ballot {
-  readonly vote: 'approve' | 'deny';
-  /** Why, for the ledger and whoever looks next. */
-  readonly reason: string;
-  /** Of a plan: which of its steps, from 0, are agreed to; absent: all. */
-  readonly steps?: readonly number[];
-}
-/** As served at GET /operator/approvals. Arguments and purpose are the agent's words: shown escaped, never trusted. */
-export interface ShownApproval extends Partial<ShownPlan> {
-  readonly id: Id<'apr'>;
-  readonly state: State;
-  readonly client: string;
-  readonly owner?: string;
-  readonly subject: string;
-  readonly actors: readonly string[];
-  readonly resource: string;
-  readonly tool: string;
-  readonly description?: string;
-  /** JSON Schema of the arguments, as the tool registers it now. */
-  readonly schema?: JsonObject;
-  readonly arguments: JsonObject;
-  readonly arguments_digest: string;
-  readonly purpose?: string;
-  /** Four eyes: `quorum` of other people who stand for everyone in `who`. `confirm`: the person acted for, themselves. */
-  readonly demand: { readonly who: readonly string[]; readonly quorum: number; readonly confirm?: true; readonly proof?: 'passkey' };
-  readonly votes: readonly {
-    readonly by: string;
-    readonly vote: string;
-    readonly at: EpochSeconds;
-    readonly reason: string;
-    readonly via: string;
-    /** By the person acted for. */
-    readonly confirms?: true;
-    readonly steps?: readonly number[];
-  }[];
-  readonly bundle: string;
-  readonly made: EpochSeconds;
-  readonly until: EpochSeconds;
-}
 export interface Approvals {
   /** The newest first, at most 1,000 of each state; without a state those that somebody can still decide. */
   list(state?: State): Promise<readonly ShownApproval[]>;
   /** Errors: `not_found`, also for a record that no broker of this secret wrote. */
   show(id: string): Promise<Result<ShownApproval>>;
   /**
-   * One vote of one person about somebody else's action. Errors: `not_found`; `vote_refused` with `own_action`, `not_an_approver`, `not_a_person`;
-   * `state_conflict` with `decided`, `lapsed`, `already_voted`, `edited`; `suspended` where anybody in it is halted, which ends it.
+   * One vote of one person about somebody else's action. Errors: `not_found`; `vote_refused` with `own_action`, `not_an_approver`, `not_a_person`,
+   * `proof_needed` where the demand wants it signed, `passkey_unknown` and the flaws of a proof; `state_conflict` with `decided`, `lapsed`, `already_voted`, `edited`; `suspended` where anybody in it is halted, which ends it.
    */
   vote(id: string, ballot: Ballot, voter: Voter): Promise<Result<ShownApproval>>;
+  /** What this person's passkey signs to agree. No entry. Errors: as of the vote that it is for, and `proof_unavailable` where nobody can log in. */
+  challenge(id: string, agreeing: Agreeing, voter: Voter): Promise<Result<Challenge>>;
   /** What can still be decided and waits, or waited, for this person's own confirmation. Of other people's votes nothing is shown. */
   confirmations(name: string): Promise<readonly ShownApproval[]>;
   /** The person acted for says yes or no to what is done for them. Errors: as for a vote; whoever is not asked finds nothing (`not_found`). */
@@ -96,6 +44,8 @@ export interface ApprovalsRooms {
   readonly keeper: Keeper;
   /** Ids of the issuers that vouch for people. */
   readonly people: ReadonlySet<string>;
+  /** Absent: nobody can prove here that it was them. */
+  readonly prover?: Prover;
 }
 
 const SHOWN = 1_000;
@@ -105,12 +55,16 @@ const TRIES = 5;
 const REFUSED_AS: Readonly<Partial<Record<Flaw, Reason>>> = {
   own_action: 'vote_refused',
   not_an_approver: 'vote_refused',
+  proof_needed: 'vote_refused',
   not_asked: 'not_found',
   no_such_step: 'request_malformed',
   out_of_order: 'request_malformed',
 };
 
-export function createApprovals({ store, world, record, bundles, keeper, people }: ApprovalsRooms): Approvals {
+/** Stands for what is still to be signed. */
+const NOT_YET: Assertion = { credential: '', authenticatorData: '', clientDataJSON: '', signature: '' };
+
+export function createApprovals({ store, world, record, bundles, keeper, people, prover }: ApprovalsRooms): Approvals {
   async function find(id: string): Promise<Result<Kept>> {
     if (!/^apr_[0-9a-f]{32}$/.test(id)) return refuse('not_found');
     const name = id as Id<'apr'>;
@@ -123,44 +77,8 @@ export function createApprovals({ store, world, record, bundles, keeper, people 
     return rows.flatMap(read);
   }
   const read = (row: Stored): Kept | readonly [] => keeper.read(row.key.slice('approval/'.length) as Id<'apr'>, row) ?? [];
-  function shown({ approval }: Kept, now: EpochSeconds): ShownApproval {
-    const { id, client, subject, actors, resource, tool, digest, demand, votes, facts, bundle, made, until } = approval;
-    const { arguments: args } = keeper.open(approval);
-    const registered = bundles.current().servers.byResource(resource)?.tools.get(tool);
-    return {
-      id,
-      state: hasLapsed(approval, now) ? 'expired' : approval.state,
-      client,
-      ...(facts.owner !== undefined && { owner: facts.owner }),
-      subject: nameOf(subject),
-      actors,
-      resource,
-      tool,
-      ...(registered && { description: registered.description, schema: registered.schema }),
-      arguments: args,
-      arguments_digest: digest,
-      ...(facts.purpose !== undefined && { purpose: facts.purpose }),
-      demand: {
-        who: demand.who,
-        quorum: demand.quorum,
-        ...(demand.confirm && { confirm: demand.confirm }),
-        ...(demand.proof && { proof: demand.proof }),
-      },
-      votes: votes.map(({ by, vote, at, reason, via, confirms, steps }) => ({
-        by,
-        vote,
-        at,
-        reason,
-        via,
-        ...(confirms && { confirms }),
-        ...(steps && { steps }),
-      })),
-      bundle,
-      made,
-      until,
-      ...shownPlan(approval, args, bundles.current()),
-    };
-  }
+  const shown = ({ approval }: Kept, now: EpochSeconds): ShownApproval =>
+    shownApproval(approval, keeper.open(approval).arguments, bundles.current(), now);
   /** Each holds while nobody in it is halted. An agent that has gone from the bundle is named still. */
   function halts({ approval }: Kept): readonly Claim[] {
     const { client, actors, subject } = approval;
@@ -188,6 +106,18 @@ export function createApprovals({ store, world, record, bundles, keeper, people 
     draft.note({ ...approval.facts, client: approval.client, approval: approval.id, bundle: approval.bundle });
   }
 
+  /** The vote as it would stand. Errors: why it cannot. */
+  function voted({ approval }: Kept, ballot: Ballot, voter: Voter, confirms: boolean, now: EpochSeconds): Result<Approval> {
+    if (!isPerson(voter.name)) return refuse('vote_refused', { detail: 'not_a_person' });
+    const stands = approval.demand.who.filter((name) => name === voter.name || (isTeam(name) && voter.isOf(name)));
+    const { assertion, ...said } = ballot;
+    const signed = assertion && ballot.vote === 'approve' && { passkey: assertion.credential };
+    const vote = { ...said, ...signed, by: voter.name, via: voter.via, ...(confirms ? { stands: [], confirms } : { stands }) };
+    const next = step(approval, { what: 'vote', vote }, now);
+    return next.ok ? next : refuse(REFUSED_AS[next.error] ?? 'state_conflict', { detail: next.error });
+  }
+  const isTheirs = ({ approval }: Kept, confirms: boolean, { name }: Voter): boolean => !confirms || nameOf(approval.subject) === name;
+
   async function cast(id: string, ballot: Ballot, voter: Voter, draft: Draft, confirms: boolean): Promise<Result<ShownApproval>> {
     for (let left = TRIES; ; left--) {
       const found = await find(id);
@@ -195,24 +125,40 @@ export function createApprovals({ store, world, record, bundles, keeper, people 
       const kept = found.value;
       tell(draft, kept);
       draft.note(wordsOf(ballot, voter, confirms));
-      if (confirms && nameOf(kept.approval.subject) !== voter.name) return refuse('not_found', { detail: 'not_asked' });
+      if (!isTheirs(kept, confirms, voter)) return refuse('not_found', { detail: 'not_asked' });
       if (await isHalted(kept)) {
         await end(kept, 'cancel');
         return refuse('suspended');
       }
-      if (!isPerson(voter.name)) return refuse('vote_refused', { detail: 'not_a_person' });
-      const stands = kept.approval.demand.who.filter((name) => name === voter.name || (isTeam(name) && voter.isOf(name)));
-      const vote = { ...ballot, by: voter.name, via: voter.via, ...(confirms ? { stands: [], confirms } : { stands }) };
-      const next = step(kept.approval, { what: 'vote', vote }, draft.now);
-      if (!next.ok) return refuse(REFUSED_AS[next.error] ?? 'state_conflict', { detail: next.error });
+      const next = voted(kept, ballot, voter, confirms, draft.now);
+      if (!next.ok) return next;
+      const proof = await proofOf(kept.approval, ballot, voter, confirms, draft);
+      if (!proof.ok) return proof;
       const { state } = next.value;
       if (state === 'pending') draft.note({ outcome: progressOf(next.value) });
-      const claims = [...halts(kept), keeper.write(kept, next.value, 'state_conflict'), ...waitsNoMore(kept.approval, next.value)];
+      const write = keeper.write(kept, next.value, 'state_conflict');
+      const claims = [...halts(kept), write, ...waitsNoMore(kept.approval, next.value), ...proof.value];
       const done = await record.commit(draft, state === 'pending' ? 'pending' : (state as EntryKind & State), claims);
       if (done.ok) return ok(shown({ version: kept.version + 1, approval: next.value }, draft.now));
       if (done.error.reason === 'suspended') await end(kept, 'cancel');
       if (done.error.reason !== 'state_conflict' || left === 1) return done;
     }
+  }
+  /** What stands in the entry of a yes that is signed, and the passkey's own claim; none of a vote that is not. */
+  async function proofOf(
+    approval: Approval,
+    ballot: Ballot,
+    voter: Voter,
+    confirms: boolean,
+    draft: Draft,
+  ): Promise<Result<readonly Claim[]>> {
+    const { assertion, vote, steps } = ballot;
+    if (!assertion || vote !== 'approve') return ok([]);
+    if (!prover) return refuse('vote_refused', { detail: 'proof_unavailable' });
+    const proven = await prover.prove(approval, voter.name, { confirms, ...(steps && { steps }) }, assertion, draft.now);
+    if (!proven.ok) return refuse('vote_refused', { detail: proven.error });
+    draft.note({ context: { ...draft.facts.context, passkey: proven.value.told } });
+    return ok([proven.value.claim]);
   }
   async function conduct(id: string, ballot: Ballot, voter: Voter, confirms: boolean): Promise<Result<ShownApproval>> {
     const draft = record.open('operator');
@@ -247,6 +193,16 @@ export function createApprovals({ store, world, record, bundles, keeper, people 
       return found.ok ? ok(shown(found.value, world.now())) : found;
     },
     vote: (id, ballot, voter) => conduct(id, ballot, voter, false),
+    async challenge(id, { confirms, steps }, voter) {
+      const found = await find(id);
+      if (!found.ok) return found;
+      if (!isTheirs(found.value, confirms, voter)) return refuse('not_found');
+      const ballot: Ballot = { vote: 'approve', reason: '', assertion: NOT_YET, ...(steps && { steps }) };
+      const next = voted(found.value, ballot, voter, confirms, world.now());
+      if (!next.ok) return next;
+      if (!prover) return refuse('vote_refused', { detail: 'proof_unavailable' });
+      return ok(await prover.challenge(found.value.approval, voter.name, { confirms, ...(steps && { steps }) }));
+    },
     async confirmations(name) {
       const now = world.now();
       const kept = await scan(termOfConfirmer(name));
@@ -279,14 +235,4 @@ export function createApprovals({ store, world, record, bundles, keeper, people 
         }
     },
   };
-}
-/** What the entry says of a vote: who says that it was this person's, and why they did. */
-function wordsOf({ vote, reason, steps }: Ballot, { name, via }: Voter, confirms: boolean): Pick<Facts, 'detail' | 'context'> {
-  const what = confirms && vote === 'approve' ? 'confirm' : vote;
-  return { detail: `${what}: ${via} on behalf of ${name}`, context: { vote: what, reason, via, ...(steps && { steps }) } };
-}
-function progressOf({ votes, demand }: Approval): string {
-  const confirmed = votes.some(({ confirms }) => confirms);
-  const agreed = `${votes.filter(({ confirms }) => !confirms).length} of ${demand.quorum}`;
-  return demand.confirm ? `${agreed}, ${confirmed ? 'confirmed' : 'not confirmed'} by the person acted for` : agreed;
 }

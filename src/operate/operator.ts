@@ -12,6 +12,7 @@ import type { Fatigue } from './fatigue.ts';
 import type { Keys, RingName } from './keys.ts';
 import type { Live } from './live.ts';
 import type { Overview } from './overview.ts';
+import type { Passkeys } from './passkeys.ts';
 import type { Playground } from './playground.ts';
 import type { Revoke } from './revoke.ts';
 import type { Explained } from './story.ts';
@@ -44,6 +45,8 @@ export interface Operate {
   readonly leases: () => Promise<LeasesStatus>;
   readonly revoke: Revoke;
   readonly approvals: Approvals;
+  /** Where people can log in. */
+  readonly passkeys?: Passkeys;
   readonly agents: Agents;
   readonly playground: Playground;
   readonly verifiers: () => readonly SeenVerifier[];

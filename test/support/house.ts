@@ -67,7 +67,7 @@ export const LAW: Readonly<Record<string, readonly string[]>> = {
 };
 /** The composition root may be several files that share its prefix. */
 const APP = /^app(-[a-z]+)?\.ts$/;
-const BACK_END = /^[a-z]+\/(store|signer|secret|minter|issuer|policy|bundle|reader|search|notifier)-[a-z0-9-]+\.ts$/;
+const BACK_END = /^[a-z]+\/(store|signer|secret|minter|issuer|policy|bundle|reader|search|notifier|passkey)-[a-z0-9-]+\.ts$/;
 /** Vendor packages, by who may import them. Node's built-ins are free but for `process.env`, clocks and randomness. */
 const VENDORS: readonly (readonly [RegExp, readonly string[]])[] = [
   [
@@ -94,6 +94,7 @@ const VENDORS: readonly (readonly [RegExp, readonly string[]])[] = [
   [/^verify\/adapter-express\.ts$/, ['express']],
   [/^verify\/|^agent\//, ['jose']],
   [/^bundle\/bundle-/, ['yaml', 'zod', 'ajv']],
+  [/^approve\/passkey-/, ['@simplewebauthn/server']],
   [/^decide\/policy-/, ['@cedar-policy/cedar-wasm']],
   [/^record\/reader-/, ['pino', 'prom-client']],
   [/^store\/store-redis/, ['ioredis']],

@@ -53,6 +53,10 @@ const confirm = (by: string, how: Vote['vote'] = 'approve'): Happening => ({
   what: 'vote',
   vote: { by, vote: how, reason: 'r', stands: [], via: 'console', confirms: true },
 });
+const signed = (by: string, stands: readonly string[] = ['team:privacy']): Happening => ({
+  what: 'vote',
+  vote: { by, vote: 'approve', reason: 'r', stands, via: 'console', passkey: 'c' },
+});
 const HAPPENINGS = {
   approve: vote('people:u_alice', 'approve'),
   deny: vote('people:u_alice', 'deny'),
@@ -196,7 +200,12 @@ const BALLOTS: readonly (readonly [string, Demand, readonly (readonly [Happening
       [vote('people:u_b', 'approve'), '→ approved'],
     ],
   ],
-  ['a proof that nobody can give here', { ...ONE, proof: 'passkey' }, [[vote('people:u_a', 'approve'), '→ pending']]],
+  ['a proof that was not given', { ...ONE, proof: 'passkey' }, [[vote('people:u_a', 'approve'), 'proof_needed']]],
+  ['a no needs no proof', { ...ONE, proof: 'passkey' }, [[vote('people:u_a', 'deny'), '→ denied']]],
+  ['a proof that was given', { ...ONE, proof: 'passkey' }, [[signed('people:u_a'), '→ approved']]],
+  ['a proof that nobody asked for', ONE, [[signed('people:u_a'), '→ approved']]],
+  ['a proof by somebody of no team', { ...ONE, proof: 'passkey' }, [[signed('people:u_a', []), 'not_an_approver']]],
+  ['a confirmation without the proof', { ...SELF, proof: 'passkey' }, [[confirm('people:u_carol'), 'proof_needed']]],
 ];
 describe('votes', () => {
   for (const [name, demand, ballots] of BALLOTS)
@@ -230,6 +239,11 @@ describe('a demand of today against what was given', () => {
     ['a confirmation', { confirm: true }, false],
   ];
   for (const [name, part, expected] of TABLE) it(name, () => assert.equal(isCovered({ ...TWO, ...part }, given), expected));
+  it('a proof was given where it was demanded', () =>
+    assert.equal(
+      isCovered({ ...TWO, proof: 'passkey' }, { demand: { ...TWO, proof: 'passkey' }, by: ['people:u_a', 'people:u_b'] }),
+      true,
+    ));
   it('a confirmation was given where it was demanded', () =>
     assert.deepEqual(
       [SELF, { ...SELF, quorum: 1 }, ONE].map((today) => isCovered(today, { demand: SELF, by: [] })),
@@ -257,5 +271,10 @@ describe('is there anybody who could agree', () => {
     ['the owner of an agent for itself', { who: ['people:u_carol'] }, { kind: 'agent', id: 'bot' }, true],
   ];
   for (const [name, part, subject, expected] of TABLE)
-    it(name, () => assert.equal(isMeetable({ ...ONE, confirm: undefined, ...part } as Demand, subject), expected));
+    it(name, () => assert.equal(isMeetable({ ...ONE, confirm: undefined, ...part } as Demand, subject, { proofs: false }), expected));
+  it('a proof, where people can log in and nowhere else', () =>
+    assert.deepEqual(
+      [false, true].map((proofs) => isMeetable({ ...ONE, proof: 'passkey' }, CAROL, { proofs })),
+      [false, true],
+    ));
 });
