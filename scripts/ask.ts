@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { styleText } from 'node:util';
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { Command } from 'commander';
-import { AgentError, createAgent } from '../src/agent/agent.ts';
+import { AgentError, createAgent, type Waiting } from '../src/agent/agent.ts';
 import type { JsonObject } from '../src/wire/json.ts';
 import { type DevFile, devFile } from './demo/dev-file.ts';
 import { REDIRECT } from './demo/identity-provider.ts';
@@ -53,10 +53,13 @@ async function ask(): Promise<number> {
     });
     const client = new Client({ name: 'ask', version: '1.0.0' });
     await client.connect(
-      new StreamableHTTPClientTransport(new URL(dev.resource), { fetch: agent.fetchWith({ purpose: () => options.purpose }) }),
+      new StreamableHTTPClientTransport(new URL(dev.resource), {
+        fetch: agent.fetchWith({ purpose: () => options.purpose, approval: 'wait', onWaiting: waits }),
+      }),
     );
     wire.take();
-    const result = await client.callTool({ name: tool, arguments: args });
+    // People take their time.
+    const result = await client.callTool({ name: tool, arguments: args }, { timeout: 900_000 });
     await client.close();
     show(wire.take());
     return result.isError ? 1 : 0;
@@ -96,6 +99,10 @@ function readArguments(texts: readonly string[]): JsonObject | undefined {
   return args;
 }
 
+function waits({ polls, approvalUri, decisionId }: Waiting): void {
+  if (polls > 0 || options.json) return;
+  console.error(styleText('yellow', `A person has to agree${approvalUri ? `: ${approvalUri}` : ` (${decisionId ?? ''})`}. Waiting.`));
+}
 function show(exchanges: readonly Recorded[]): void {
   const shown = exchanges.filter((exchange) => exchange.method === 'POST');
   if (options.json) {

@@ -82,8 +82,9 @@ async function dev(): Promise<void> {
   chmodSync(devFile, 0o600);
   say(`
 ${styleText('bold', 'Countersign')}, with company. Everything is in ${DEV_FOLDER}; Ctrl-C stops it.
+  console  ${styleText('bold', `${issuer}/console`)}   ${dim('be Carol to approve, Dana to operate; no passwords')}
   broker   ${issuer}
-  people   ${stage.people.issuer}   ${dim('Alice leads support, Bob works there; no passwords')}
+  people   ${stage.people.issuer}   ${dim('Alice leads support, Bob works there')}
   shop     ${stage.shop.resource}   ${dim('MCP: list_orders, create_refund, delete_customer')}
   bundle   ${stage.policies}   ${dim(`edit it, then: npm run policies -- --write --folder ${stage.policies}`)}
 
@@ -91,6 +92,7 @@ Be the agent, in another terminal:
   npm run ask -- create_refund payment_id=pay_8Qx2 amount_minor=4250 currency=EUR
   npm run ask -- create_refund payment_id=pay_8Qx2 amount_minor=9000 currency=EUR   ${dim('# refused, and told why')}
   npm run ask -- list_orders status=paid --for alice
+  npm run ask -- delete_customer customer_id=cus_12 --for alice   ${dim('# waits for Carol, in the console')}
   npm run rotate-keys -- status --socket ${DEV_FOLDER}/operator.sock
 `);
   let stopping = false;

@@ -1,6 +1,7 @@
 /**
- * The demo's identity provider: a real OpenID provider (`oidc-provider`) with two people, on loopback. Whoever names a person in `login_hint`
- * is signed in as that person: a demo needs no passwords, and nothing else should ever use it. It knows the broker as an audience, no more.
+ * The demo's identity provider: a real OpenID provider (`oidc-provider`) with a few people, on loopback. Whoever names a person in `login_hint`
+ * is signed in as that person, and whoever names nobody is asked who they are: a demo needs no passwords, and nothing else should ever use it. It
+ * knows the broker as an audience, and its console as a client.
  */
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -14,10 +15,12 @@ export interface DemoPerson {
   readonly email: string;
   readonly groups: readonly string[];
 }
-export type DemoPersonName = 'alice' | 'bob';
+export type DemoPersonName = 'alice' | 'bob' | 'carol' | 'dana';
 export const PEOPLE: Readonly<Record<DemoPersonName, DemoPerson>> = {
   alice: { sub: 'u_alice', name: 'Alice Moreau', email: 'alice@shop.example', groups: ['support', 'support-leads'] },
   bob: { sub: 'u_bob', name: 'Bob Tanaka', email: 'bob@shop.example', groups: ['support'] },
+  carol: { sub: 'u_carol', name: 'Carol Okafor', email: 'carol@shop.example', groups: ['privacy'] },
+  dana: { sub: 'u_dana', name: 'Dana Lindqvist', email: 'dana@shop.example', groups: ['platform'] },
 };
 export interface SignedIn {
   /** `aud` = the client. */
@@ -41,6 +44,15 @@ export interface IdentityProviderOptions {
   readonly clients: readonly string[];
 }
 
+/** The console's client id here; public, by PKCE. */
+export const CONSOLE_CLIENT = 'countersign-console';
+/** Which of these people's groups gives which role there. */
+export const CONSOLE_ROLES = {
+  viewer: ['support', 'support-leads', 'privacy', 'platform'],
+  approver: ['privacy', 'support-leads'],
+  operator: ['platform'],
+  auditor: ['platform'],
+};
 export const REDIRECT = 'http://127.0.0.1/signed-in';
 const LIFE_SECONDS = 600;
 
@@ -58,7 +70,11 @@ export async function startIdentityProvider(options: IdentityProviderOptions): P
   serve = (request, response) => {
     if (request.url?.startsWith('/interaction/')) {
       logIn(provider, request, response).catch(() => void response.writeHead(400).end('The sign-in cannot go on.\n'));
-    } else void handle(request, response);
+      return;
+    }
+    // Whoever looks at the console looks as one person after another: each login there begins with nobody.
+    if (request.url?.startsWith('/auth?') && request.url.includes(`client_id=${CONSOLE_CLIENT}`)) delete request.headers.cookie;
+    void handle(request, response);
   };
   return {
     issuer,
@@ -88,10 +104,15 @@ async function openProvider(issuer: string, settings: Configuration): Promise<Pr
   }
 }
 
-/** Whoever is hinted at is let in. */
+/** Whoever is hinted at is let in, or whoever they say they are. */
 async function logIn(provider: Provider, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { prompt, params } = await provider.interactionDetails(request, response);
-  const person = Object.entries(PEOPLE).find(([name]) => name === params['login_hint'])?.[1];
+  const said = new URL(request.url ?? '', provider.issuer).searchParams.get('as') ?? params['login_hint'];
+  if (prompt.name === 'login' && said === undefined) {
+    response.writeHead(200, { 'content-type': 'text/html; charset=utf-8', 'cache-control': 'no-store' }).end(whoAreYou());
+    return;
+  }
+  const person = Object.entries(PEOPLE).find(([name]) => name === said)?.[1];
   if (prompt.name !== 'login' || !person) {
     await provider.interactionFinished(request, response, { error: 'access_denied' });
     return;
@@ -99,6 +120,14 @@ async function logIn(provider: Provider, request: IncomingMessage, response: Ser
   await provider.interactionFinished(request, response, { login: { accountId: person.sub } });
 }
 
+const whoAreYou = (): string => `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>Who are you?</title><style>body{font:16px/1.6 system-ui,sans-serif;max-width:32rem;margin:10vh auto;padding:0 1rem;color-scheme:light dark}
+a{display:block;padding:.6rem 1rem;margin:.5rem 0;border:1px solid;border-radius:8px;text-decoration:none;color:inherit}small{opacity:.75}</style>
+<h1>Who are you?</h1><p>The demo's identity provider asks for no password.</p>
+${Object.entries(PEOPLE)
+  .map(([name, person]) => `<a href="?as=${name}">${person.name} <small>${person.groups.join(', ')}</small></a>`)
+  .join('\n')}
+</html>`;
 function configuration(options: IdentityProviderOptions): Configuration {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const kid = `idp-${randomBytes(4).toString('hex')}`;
@@ -106,13 +135,13 @@ function configuration(options: IdentityProviderOptions): Configuration {
   return {
     adapter: memory(),
     jwks: { keys: [{ ...privateKey.export({ format: 'jwk' }), kid, use: 'sig', alg: 'ES256' }] },
-    clients: options.clients.map((client_id) => ({
+    clients: [...options.clients, CONSOLE_CLIENT].map((client_id) => ({
       client_id,
       application_type: 'web',
       token_endpoint_auth_method: 'none',
       grant_types: ['authorization_code'],
       response_types: ['code'],
-      redirect_uris: [REDIRECT],
+      redirect_uris: [client_id === CONSOLE_CLIENT ? `${options.audience}/console/callback` : REDIRECT],
       id_token_signed_response_alg: 'ES256',
     })),
     enabledJWA: { idTokenSigningAlgValues: ['ES256'] },

@@ -7,7 +7,7 @@ import { type App, createApp } from '../../src/app.ts';
 import { type Config, type ConfigInput, parseConfig } from '../../src/config.ts';
 import { createWorld } from '../../src/world.ts';
 import { writeDemoBundle } from './bundle.ts';
-import { type IdentityProvider, startIdentityProvider } from './identity-provider.ts';
+import { CONSOLE_CLIENT, CONSOLE_ROLES, type IdentityProvider, startIdentityProvider } from './identity-provider.ts';
 import { type DemoKey, demoKey } from './keys.ts';
 import { type Shop, type ShopOptions, startShop } from './shop.ts';
 
@@ -77,6 +77,7 @@ export async function setStage({ folder, log, shop: shopOptions, ports = {}, bac
         attributes: { groups: 'groups' },
       },
     ],
+    console: { login: { issuer: 'people', clientId: CONSOLE_CLIENT, scopes: 'openid profile', roles: CONSOLE_ROLES } },
   });
   const app = await createApp(config, { world: createWorld(), log, environment: {} });
   await app.listen();

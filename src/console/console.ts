@@ -139,7 +139,7 @@ export function createConsole(parts: ConsoleParts): Console {
       const back = BACK.test(request.url) ? request.url : '/console';
       return html(
         reply,
-        401,
+        200,
         shell.plain({ ...NOT_LOGGED_IN(login !== undefined), ...(login && { action: { label: 'Log in', href: loginAt(back) } }) }),
       );
     }
