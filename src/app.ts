@@ -137,7 +137,8 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
   const leases = createLeases({ store, world, record, minters, secret, deadlineMs: config.deadlineMs, onFault: faulted });
   held.push(() => leases.close());
 
-  const nonce = nonces({ mac: (text) => secret.mac('nonce', text), since: () => store.since ?? 0 });
+  const since = (): number => store.since ?? 0;
+  const nonce = nonces({ mac: (text) => secret.mac('nonce', text), since });
   const authenticate = createAuthenticator({
     issuer: config.issuer,
     tokens: signer.keys,
@@ -160,7 +161,7 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
   const planning = createPlanning({ ...rooms, plans });
   const feed = createFeed({ ...rooms, signer });
   held.push(() => feed.close());
-  const settle = createSettle({ issuer: config.issuer, store, bundles, authenticate, record, signer, leases, withdraw });
+  const settle = createSettle({ issuer: config.issuer, store, bundles, authenticate, record, signer, leases, withdraw, since });
 
   function reported(report: Report): void {
     for (const p of [...report.problems, ...report.warnings])

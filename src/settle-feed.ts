@@ -8,6 +8,7 @@ import { REVOKED_TERM, type Revoked, revokedKey } from './mint/grant.ts';
 import type { Bundle, EpochSeconds, ToolServer, World } from './model.ts';
 import type { Recorder } from './record/record.ts';
 import type { Presented } from './request.ts';
+import { createDeparted } from './settle-departed.ts';
 import type { Store, Stored } from './store/store.ts';
 import type { JsonObject } from './wire/json.ts';
 import { no, ok } from './wire/result.ts';
@@ -69,6 +70,7 @@ const TICK_MS = 1_000;
 
 export function createFeed(rooms: FeedRooms): Feed {
   const { issuer, store, world, bundles, authenticate, record, signer } = rooms;
+  const departed = createDeparted(rooms);
   const bells = new Set<() => void>();
   const verifiers = new Map<string, { lastSeen: EpochSeconds; seq: number | null; waiting: number }>();
   const stop = new AbortController();
@@ -158,7 +160,7 @@ export function createFeed(rooms: FeedRooms): Feed {
       const since = rung;
       const seen = await look();
       if (input.after !== undefined && input.after > seen.seq) return refuse('request_malformed', { detail: 'after' });
-      const stands = standingOf(server, seen, bundle);
+      const stands = standingOf(server, seen, bundle, await departed(bundle));
       const isNew = standingDigest(stands) !== input.held;
       if (!isNew && !over.aborted && !gone.aborted && !released) {
         await news(bundle, since, over, gone);
@@ -229,7 +231,7 @@ export function createFeed(rooms: FeedRooms): Feed {
 }
 
 /** What introspection would say of this server's tokens, without their names. Throws Unavailable where it is more than both ends hold. */
-function standingOf(server: ToolServer, { halts, revoked }: Seen, bundle: Bundle): JsonObject {
+function standingOf(server: ToolServer, { halts, revoked }: Seen, bundle: Bundle, departed: readonly string[]): JsonObject {
   const of = (scope: HaltScope): string[] => halts.filter((halt) => halt.scope === scope).map(({ target }) => target);
   const owners = new Set(of('owner'));
   const agents = bundle.agents.all.filter((agent) => agent.suspended || !agent.owned || owners.has(agent.owner)).map(({ id }) => id);
@@ -237,7 +239,7 @@ function standingOf(server: ToolServer, { halts, revoked }: Seen, bundle: Bundle
   const tools = of('tool').filter((target) => target.startsWith(own));
   const tokens = revoked.filter(({ aud }) => aud === server.resource);
   const subjects = of('subject').map((subject) => subjectMark(server.resource, subject));
-  const halted = [...new Set([...agents, ...of('agent')])];
+  const halted = [...new Set([...agents, ...of('agent'), ...departed])];
   if ([halted, subjects, tools, tokens].some(({ length }) => length > MAX_STANDING)) throw new Unavailable('revocations');
   return formatStanding({
     all: of('all').length > 0 || of('server').includes(server.id),

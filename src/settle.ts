@@ -7,7 +7,7 @@ import { haltKeys } from './decide/halts.ts';
 import { type Result, refuse } from './errors.ts';
 import type { Signer } from './keys/signer.ts';
 import { revokedClaim, revokedKey } from './mint/grant.ts';
-import type { Agent, Bundle, Claim, Draft, Entry, Facts, ToolServer } from './model.ts';
+import type { Agent, Bundle, Claim, Draft, Entry, EpochSeconds, Facts, ToolServer } from './model.ts';
 import { fromBody, termOf } from './record/entry.ts';
 import type { Recorder } from './record/record.ts';
 import type { Presented } from './request.ts';
@@ -37,6 +37,8 @@ export interface SettleRooms {
   readonly record: Recorder;
   readonly signer: Signer;
   readonly leases: Pick<LeaseDesk, 'endOf' | 'wake'>;
+  /** Where the store's memory may begin anew: since when it is whole. */
+  readonly since: () => EpochSeconds;
   readonly withdraw: Withdraw;
 }
 const OUTCOMES: ReadonlySet<unknown> = new Set(['done', 'failed', 'not_run']);
@@ -46,7 +48,7 @@ const INACTIVE: JsonObject = { active: false };
 const TOKEN_LIFE_SECONDS = 3600;
 
 export function createSettle(rooms: SettleRooms): Settle {
-  const { issuer, store, bundles, authenticate, record, signer, leases, withdraw } = rooms;
+  const { issuer, store, bundles, authenticate, record, signer, leases, withdraw, since } = rooms;
 
   /** One request, one draft; a no and a fault are recorded as everywhere. */
   async function conduct<I, T>(
@@ -179,6 +181,8 @@ export function createSettle(rooms: SettleRooms): Settle {
 
   /** Not revoked, and everyone it speaks of still stands: asked anew each time. */
   async function stands(claims: Claims, server: ToolServer, bundle: Bundle): Promise<boolean> {
+    // Whether it was revoked before the store was emptied or promoted, nobody knows.
+    if (Number(claims['iat']) < since()) return false;
     const agents = holders(claims).map((id) => bundle.agents.byClient(id));
     if (agents.some((agent) => !agent || agent.suspended || !agent.owned)) return false;
     const keys = [

@@ -2,6 +2,7 @@
 import { type Reason, type Refusal, type Result, refuse, Unavailable } from '../errors.ts';
 import type { Claim, Draft, Entry, EntryKind, Facts, Id, World } from '../model.ts';
 import { type Store, StoreFault } from '../store/store.ts';
+import { SKEW_SECONDS } from '../wire/jws.ts';
 import { ok } from '../wire/result.ts';
 import { coalesce, TOGETHER } from './coalesce.ts';
 import { BLANK, newRoot, ROOT_BYTES, termsOf, toBody } from './entry.ts';
@@ -17,7 +18,8 @@ export interface Recorder {
   /** Marks and claims alone, where nothing happened that an entry would tell (an introspection, whose turn it is). */
   mark(draft: Draft, claims?: readonly Claim[]): Promise<Result<void>>;
   /**
-   * Entry and marks of a no. A mark that was spent before becomes the no itself: a replay outranks every other reason. What is beyond a limit is
+   * Entry and marks of a no. A mark that was spent before becomes the no itself: a replay outranks every other reason; where the store's
+   * memory begins too late to tell, the no is `unavailable` for a while. What is beyond a limit is
    * not recorded (wire.md §3.3), and of what nobody in particular asked too often there is one entry for many.
    */
   refuse(draft: Draft, refusal: Refusal): Promise<Refusal>;
@@ -43,6 +45,8 @@ export interface RecordOptions {
 }
 /** How long refusals may come together before their entry is written. */
 const TOGETHER_MS = 2_000;
+/** The store was emptied, or promoted, after this was made: whether it was seen is not known (`issued` in a claim). */
+const UNKNOWN: Reason = 'unavailable';
 /** Short-lived and small: its commit writes a row, as an exchange's does. */
 const PROBE = 'probe';
 interface Work {
@@ -117,7 +121,7 @@ export function createRecord(options: RecordOptions): Recorder {
         },
         spend({ once, bound, ...mark }) {
           const key = `once/${once}`;
-          work.marks.push({ ...mark, key, version: 0, value: bound ?? 1, ...(bound !== undefined && { orSame: true }) });
+          work.marks.push({ ...mark, key, version: 0, value: bound ?? 1, unknown: UNKNOWN, ...(bound !== undefined && { orSame: true }) });
         },
       };
       works.set(draft, work);
@@ -165,6 +169,13 @@ export function createRecord(options: RecordOptions): Recorder {
         const why = { reason, ...(code !== undefined && { code }), ...(detail !== undefined && { detail }) };
         const conflict = await write(draft, kindOf(reason, claims), [...work.marks, ...claims], why);
         if (conflict === undefined) return { ...answer, decision: draft.id };
+        if (conflict === UNKNOWN) {
+          // Nobody knows whether they were spent before: from now on they are, and what comes after the wait will be known.
+          answer = { reason: UNKNOWN, detail: 'memory', retryAfterSeconds: SKEW_SECONDS + 1 };
+          claims = [];
+          work.marks = work.marks.map(anyway);
+          continue;
+        }
         // The failed claim is a mark: drop it. Or it is state that this no wanted to leave: either way none of that is left behind.
         const left = work.marks.filter((mark) => mark.else !== conflict);
         // Marks stand in the order in which they were proved: the first that was spent before is the no.
@@ -203,6 +214,12 @@ export function createRecord(options: RecordOptions): Recorder {
   return recorder;
 }
 
+/** To be spent though the store's memory begin after it was made. */
+function anyway(mark: Claim): Claim {
+  if ('sum' in mark) return mark;
+  const { issued: _, ...rest } = mark;
+  return rest;
+}
 /** A no that begins a wait, or ends one, is told as that. */
 function kindOf(reason: Reason, claims: readonly Claim[]): EntryKind {
   if (reason === 'approval_pending') return 'pending';

@@ -124,7 +124,7 @@ end
 
 -- One batch: its keys from k on are those of its claims and its entries' terms, in order; its words from a on are its head, then those of its
 -- claims and entries, in order. Four kinds of claims: keys that are absent; that are absent and set; others; sums. Answers with the places
--- of all that do not hold.
+-- of all that do not hold; -1 - place where nothing is wrong but that this memory does not reach back to when the claim's matter was issued.
 local function decide(desk, given, head, keys, argv, k, a)
   local meta, now, raw, since = desk.meta, desk.now, desk.raw, desk.meta.since
   if now > head.notAfter then return { 'late' } end
@@ -142,11 +142,11 @@ local function decide(desk, given, head, keys, argv, k, a)
   local freshKeys, freshWords = k, a + 1
   for i = 0, head.fresh - 1 do
     local key = keys[k + i]
-    if numberOf(desk, argv[a + 1 + 4 * i]) < since then fails(head.absent + i)
-    elseif raw[key] then
-      local it = readKey(desk, key, judged)
-      if it.version ~= 0 then fails(head.absent + i)
-      elseif #it.terms > 0 then
+    local it = raw[key] and readKey(desk, key, judged)
+    if it and it.version ~= 0 then fails(head.absent + i)
+    elseif numberOf(desk, argv[a + 1 + 4 * i]) < since then fails(-1 - head.absent - i)
+    elseif it then
+      if #it.terms > 0 then
         -- It has ended, and its terms still name it.
         held, order = held or {}, order or {}
         held[key], order[#order + 1] = it, key
@@ -158,17 +158,17 @@ local function decide(desk, given, head, keys, argv, k, a)
   k, a = k + head.fresh, a + 1 + 4 * head.fresh
   for i = head.absent + head.fresh, head.absent + head.fresh + head.others - 1 do
     held, order = held or {}, order or {}
-    local key, version, holds = keys[k], tonumber(argv[a + 1]), nil
+    local key, version, issued, holds = keys[k], tonumber(argv[a + 1]), tonumber(argv[a + 2]), nil
     local it = held[key] or readKey(desk, key, judged)
     held[key] = it
     if argv[a] == 'c' then
-      holds = it.version == version and tonumber(argv[a + 2]) >= since
+      holds = it.version == version
       k, a = k + 1, a + 3
     else
       local value, till, terms = argv[a + 4], tonumber(argv[a + 5]), tonumber(argv[a + 6])
       local same = argv[a] == 'o' and it.version > 0 and it.value == value
-      holds = tonumber(argv[a + 2]) >= since and (it.version == version or same)
-      if holds and it.version == version then
+      holds = it.version == version or same
+      if holds and issued >= since and it.version == version then
         if not it.next then order[#order + 1] = key end
         it.name, it.value, it.version = argv[a + 3], value, version + 1
         it.next = { version = version + 1, value = value, till = till, terms = {} }
@@ -177,7 +177,7 @@ local function decide(desk, given, head, keys, argv, k, a)
       end
       k, a = k + 1 + terms, a + 7
     end
-    if not holds then fails(i) end
+    if not holds then fails(i) elseif issued < since then fails(-1 - i) end
   end
   for i = 1, head.sums do
     sums, sumOrder = sums or {}, sumOrder or {}

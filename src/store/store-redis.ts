@@ -79,8 +79,8 @@ export async function redisStore(options: RedisOptions): Promise<RedisStore> {
   const open = (): void => {
     if (closing) throw new StoreFault('closed');
   };
-  /** The index of the claim that failed, or the number of the first entry. */
-  async function write(packed: Packed): Promise<{ readonly failed: number } | { readonly first: number }> {
+  /** The index of the first claim that failed, and whether nobody knows any more; or the number of the first entry. */
+  async function write(packed: Packed): Promise<{ readonly failed: number; readonly unknown: boolean } | { readonly first: number }> {
     for (;;) {
       const chain = own.id;
       const { keys, args, order } = wordsOf(packed, chain, names);
@@ -93,7 +93,13 @@ export async function redisStore(options: RedisOptions): Promise<RedisStore> {
         throw fault;
       }
       const [word, one, first] = reply;
-      if (word === 'no') return { failed: Math.min(...reply.slice(1).map((place) => order[Number(place)] ?? 0)) };
+      if (word === 'no') {
+        const failed = reply.slice(1).map((place) => {
+          const unknown = Number(place) < 0;
+          return { unknown, failed: order[unknown ? -1 - Number(place) : Number(place)] ?? 0 };
+        });
+        return failed.reduce((first, one) => (one.failed < first.failed ? one : first));
+      }
       if (word === 'late') throw new StoreFault('deadline');
       if (word === 'ahead') throw new StoreFault('clock');
       if (word === 'closed') {
@@ -111,7 +117,9 @@ export async function redisStore(options: RedisOptions): Promise<RedisStore> {
   }
   async function commit<R extends string>(batch: Batch<R>): Promise<R | undefined> {
     const written = await write(pack(batch));
-    return 'failed' in written ? batch.claims[written.failed]?.else : undefined;
+    if (!('failed' in written)) return undefined;
+    const claim = batch.claims[written.failed];
+    return (written.unknown && claim && 'key' in claim ? claim.unknown : undefined) ?? claim?.else;
   }
   async function append(bodies: readonly JsonObject[]): Promise<number> {
     const entries = bodies.map((body) => ({ body, terms: [] }));

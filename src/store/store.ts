@@ -10,7 +10,7 @@ export type Claim<R extends string = string> =
    * `key` stands at `version` (0: absent), else `R`. With `value` it is then set at version + 1; without, it is only checked.
    * Past `until` (epoch seconds) the key is absent again. `orSame`: it also holds, unchanged, where the key already has this very value.
    * `issued` (epoch seconds, no later than it was): when that which the key uses up was made. A store whose memory begins later, since it was
-   * emptied or promoted, cannot know whether it was used up, and refuses.
+   * emptied or promoted, cannot know whether it was used up, and refuses: with `unknown`, where that is given.
    */
   | {
       readonly key: string;
@@ -20,6 +20,7 @@ export type Claim<R extends string = string> =
       readonly terms?: readonly string[];
       readonly orSame?: true;
       readonly issued?: number;
+      readonly unknown?: R;
       readonly else: R;
     }
   /**

@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { createRemoteJWKSet, jwtVerify } from 'jose';
+import type { Bundle } from '../../src/model.ts';
+import { createDeparted } from '../../src/settle-departed.ts';
 import { isObject, type JsonObject } from '../../src/wire/json.ts';
 import { readStanding, type Standing, standingDigest, subjectMark } from '../../src/wire/revocations.ts';
 import { newKey, type TestKey } from '../support/keys.ts';
@@ -198,6 +200,27 @@ describe('/revocations, hostile', () => {
     assert.deepEqual((await post(rig, '/introspect', { ...(await form()), token: text })).body, { active: false });
     assert.equal((await post(rig, '/revocations', { ...(await form()), client_assertion: text })).status, 401);
   });
+});
+
+it('an agent that left the bundle is told of while tokens of it may live', async () => {
+  const own = await startRig();
+  try {
+    tokenOf(await own.ask());
+    const told = async (): Promise<readonly string[] | undefined> => {
+      const { text } = await post(own, '/revocations', await clientForm(own, 'shop', own.server));
+      return readStanding(claimsOf(text)['stands'] as JsonObject)?.agents;
+    };
+    assert.deepEqual(await told(), []);
+    await editBundle(join(own.folder, 'policies'), 'agents.yaml', /id: refund-bot\n/, 'id: refund-bot-2\n');
+    await operate(own, '/operator/bundle/reload', {});
+    assert.ok((await told())?.includes('refund-bot'));
+    // A broker that starts with the smaller bundle reads it in the ledger, until the last token has ended.
+    const nobody = { agents: { all: [], byClient: () => undefined } } as unknown as Bundle;
+    const at = (seconds: number) => createDeparted({ store: own.app.store, world: { now: () => own.now() + seconds } })(nobody);
+    assert.deepEqual([await at(0), await at(3600)], [['refund-bot'], []]);
+  } finally {
+    await own.stop();
+  }
 });
 
 it('whoever waits is answered when the broker stops', async () => {

@@ -135,6 +135,12 @@ suite('brokers on one Redis', { skip: await skipUnless('redis') }, () => {
       assert.equal(await commit(a, [issued(a.since - 1)]), 'k@0');
       assert.equal(await commit(a, [issued(a.since)]), undefined);
       assert.equal(await commit(a, [issued(a.since - 1, 'l')]), 'l@0');
+      // That nobody knows is a no of its own; of what is known to be used up it is not.
+      const asked = (word: string) => ({ ...issued(a.since - 1, word), unknown: 'unknown' });
+      assert.equal(await commit(a, [asked('l')]), 'unknown');
+      assert.equal(await commit(a, [asked('k')]), 'k@0');
+      assert.equal(await commit(a, [{ key: 'l', version: 0, issued: a.since - 1, unknown: 'unknown', else: 'l' }]), 'unknown');
+      assert.equal(await commit(a, [asked('m'), asked('k')]), 'unknown', 'the first no is the answer');
     });
   });
 });

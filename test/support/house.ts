@@ -30,7 +30,8 @@ export const LAW: Readonly<Record<string, readonly string[]>> = {
   'broker.ts': ['authenticate', 'decide', 'approve', 'mint', 'record', 'bundle', ...words],
   'plan.ts': ['authenticate', 'decide', 'approve', 'record', 'bundle', ...words],
   'settle.ts': ['settle-leases.ts', 'authenticate', 'decide', 'approve', 'mint', 'record', 'bundle', 'keys', ...words],
-  'settle-feed.ts': ['authenticate', 'decide', 'mint', 'record', 'bundle', 'keys', ...words],
+  'settle-departed.ts': ['record', ...words],
+  'settle-feed.ts': ['settle-departed.ts', 'authenticate', 'decide', 'mint', 'record', 'bundle', 'keys', ...words],
   'settle-signals.ts': ['authenticate', 'decide', 'record', ...words],
   'settle-leases.ts': ['mint', 'record', 'keys', ...words],
   operate: [
