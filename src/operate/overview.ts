@@ -4,7 +4,7 @@ import { type Reason, toWire } from '../errors.ts';
 import type { Bundle, EpochSeconds, World } from '../model.ts';
 import { rootOf } from '../record/entry.ts';
 import type { Store } from '../store/store.ts';
-import type { Indexed, Search } from './search.ts';
+import type { Indexed, Search, Wanted } from './search.ts';
 
 /** Of one slice of time. */
 export interface Slice {
@@ -55,6 +55,7 @@ export interface OverviewParts {
 }
 export const MINUTES = { default: 60, most: 7 * 24 * 60 } as const;
 
+const DECISIONS: readonly Wanted[] = [{ fields: ['kind'], values: ['minted', 'refused', 'pending', 'faulted'] }];
 const SLICES = 60;
 const TOLD = 8;
 const COUNTED = 1_000;
@@ -73,12 +74,13 @@ export function createOverview(parts: OverviewParts): (minutes: number) => Promi
     const from = Math.floor((to - minutes * 60) / sliceSeconds + 1) * sliceSeconds;
     const range = { from, to };
     const [all, refused, waiting, halts] = await Promise.all([
-      search.tally({ ...range, wanted: [], by: ['kind', 'agent'], sliceSeconds }),
+      search.tally({ ...range, wanted: DECISIONS, by: ['kind', 'agent'], sliceSeconds }),
       search.tally({ ...range, wanted: [{ fields: ['kind'], values: ['refused'] }], by: ['why'] }),
       whatWaits(),
       parts.halts(),
     ]);
     const kinds = Object.fromEntries((all.groups.kind ?? []).map(({ value, count: of }) => [value, of]));
+    const { agents } = bundle();
     const measured = latency();
     return {
       ...range,
@@ -92,7 +94,10 @@ export function createOverview(parts: OverviewParts): (minutes: number) => Promi
         seq,
         ...teaching(bundle(), value),
       })),
-      agents: (all.groups.agent ?? []).slice(0, TOLD).map(({ value, count: of }) => ({ agent: value, count: of })),
+      agents: (all.groups.agent ?? [])
+        .filter(({ value }) => agents.byClient(value) !== undefined)
+        .slice(0, TOLD)
+        .map(({ value, count: of }) => ({ agent: value, count: of })),
       waiting,
       halts: halts.length,
       ...(measured && { latency: measured }),

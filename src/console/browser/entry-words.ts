@@ -50,9 +50,11 @@ export function KindBadge({ line }: { readonly line: Line }): VNode {
 }
 /** Who, for whom. */
 export function Who({ line }: { readonly line: Line }): VNode {
-  const { client, subject, by } = line;
+  const { client, subject, by, kind, request } = line;
   if (client === undefined) return by === undefined ? html`<span class="quiet">nobody known</span>` : html`<${Person} name=${by} />`;
-  return html`<${AgentName} id=${client} />${subject !== undefined && subject !== client && html` <span class="quiet">for</span> <${Person} name=${subject} />`}`;
+  // What a tool server says or fetches is its own doing.
+  const server = kind === 'receipt' || request === 'redeem';
+  return html`${server ? html`<${Text}>${client}<//>` : html`<${AgentName} id=${client} />`}${subject !== undefined && subject !== client && html` <span class="quiet">for</span> <${Person} name=${subject} />`}`;
 }
 /** What was asked for, or done. */
 export function What({ line }: { readonly line: Line }): VNode {

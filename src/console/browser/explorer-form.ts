@@ -38,15 +38,15 @@ export function SearchForm({ asked, look, only }: FormProps): VNode {
     look(Object.fromEntries(Object.entries(rest).flatMap(([name, value]) => (value.trim() === '' ? [] : [[name, value.trim()]]))));
   };
   const field = ([name, label, example]: readonly [Name, string, string]): VNode =>
-    html`<label class="ask"><span>${label}</span><input name=${name} value=${said[name] ?? ''} placeholder=${example} maxlength="512" autocomplete="off" spellcheck="false" onInput=${set(name)} /></label>`;
+    html`<label class="criterion"><span>${label}</span><input name=${name} value=${said[name] ?? ''} placeholder=${example} maxlength="512" autocomplete="off" spellcheck="false" onInput=${set(name)} /></label>`;
   const choice = (name: 'outcome' | 'since', label: string, options: readonly (readonly [string, string])[]): VNode =>
-    html`<label class="ask"><span>${label}</span><select name=${name} value=${said[name] ?? ''} onChange=${set(name)}>${options.map(([value, text]) => html`<option value=${value} selected=${value === (said[name] ?? '')}>${text}</option>`)}</select></label>`;
+    html`<label class="criterion"><span>${label}</span><select name=${name} value=${said[name] ?? ''} onChange=${set(name)}>${options.map(([value, text]) => html`<option value=${value} selected=${value === (said[name] ?? '')}>${text}</option>`)}</select></label>`;
   const since = SINCE.some(([value]) => value === (said.since ?? ''))
     ? SINCE
     : [...SINCE, [said.since ?? '', `last ${said.since}`] as const];
   return html`<form class="card search" role="search" onSubmit=${submit}>
     <div class="search-first">
-      <label class="ask wide-ask"><span>${only ? 'Id of an action' : 'Find'} <kbd>/</kbd></span>
+      <label class="criterion wide-criterion"><span>${only ? 'Id of an action' : 'Find'} <kbd>/</kbd></span>
         <input ref=${first} type="search" name="q" value=${said.q ?? ''} maxlength="512" autocomplete="off" spellcheck="false"
           placeholder=${only ? 'exc_… or txn_…' : 'a part of a name, or an id: exc_… txn_… tok_… apr_…'} onInput=${set('q')} /></label>
       <button type="submit" class="primary">Search</button>

@@ -109,7 +109,7 @@ function Moment({ told: { seq, hash, entry }, words, before, follows }: MomentPr
 function Value({ name, text, entry }: { readonly name: string; readonly text: string; readonly entry: Step }): VNode {
   if (name === 'decision') return html`<${Copy} text=${text} />`;
   if (name === 'approval') return html`<a href=${`${base}/console/approvals/${entry.approval}`}><${Text}>${text}<//></a>`;
-  if (name === 'who' && entry.client !== undefined)
+  if (name === 'who' && entry.client !== undefined && entry.kind !== 'receipt' && entry.request !== 'redeem')
     return html`<a href=${`${base}/console/agents/${encodeURIComponent(entry.client)}`}><${Text}>${text}<//></a>`;
   return html`<${Text}>${text}<//>`;
 }

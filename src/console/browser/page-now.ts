@@ -39,6 +39,13 @@ const SERIES: readonly Series[] = [
   { name: 'sent to people', tone: 'warn' },
   { name: 'not answered', tone: 'quiet' },
 ];
+/** Where no rule of the bundle teaches. */
+const HELP: Readonly<Record<string, string>> = {
+  no_permit: 'No rule permits it to that person, or to that agent for them. The Playground finds the smallest change that would.',
+  input_missing: 'A rule reads an argument that was not sent: make it optional in the rule, or required in the tool’s schema.',
+  input_overflow: 'A rule counts beyond what numbers hold.',
+  forbidden: 'A rule forbids it and gives no reason: write @reason and @remedy beside it.',
+};
 const ASK_MS = 5_000;
 
 export function Page({ me, path }: PageProps): VNode {
@@ -74,7 +81,7 @@ function Picture({ data }: { readonly data: Overview }): VNode {
     <ul class="tiles">
       <${Tile} value=${total.granted} label="granted" tone="good" />
       <${Tile} value=${total.refused} label="refused" tone=${total.refused > 0 ? 'bad' : ''} />
-      <li class=${`tile ${waiting.count > 0 ? 'warn' : ''}`}><strong>${waiting.count.toLocaleString('en')}${waiting.more ? '+' : ''}</strong>
+      <li class=${`tile ${waiting.count > 0 ? 'warn' : ''}`}><strong>${waiting.count.toLocaleString('en')}${waiting.more ? '+' : ''}</strong> ${''}
         <span><a href=${`${base}/console/approvals`}>${waiting.count === 1 ? 'waits for people' : 'wait for people'}</a>${waiting.oldest !== undefined && html`, longest since <${Ago} at=${waiting.oldest} />`}</span></li>
       <${Tile} value=${halts} label=${halts === 1 ? 'halt stands' : 'halts stand'} tone=${halts > 0 ? 'bad' : ''} />
       ${latency && html`<li class="tile"><strong>${latency.p50} <small>ms</small></strong> <span>to decide, at the median; p99 ${latency.p99} ms</span></li>`}
@@ -104,7 +111,7 @@ function Beside({ loaded: { data }, minutes, searches }: BesideProps): VNode | u
                 <p class="refusal-head"><strong>${count.toLocaleString('en')} ×</strong>
                   ${searches ? html`<a href=${`${base}/console/explorer?outcome=refused&reason=${encodeURIComponent(code)}&${since}`}><code>${code}</code></a>` : html`<code>${code}</code>`}
                   <span class="quiet"><${Ago} at=${at} /></span></p>
-                <p>${remedy === undefined ? (text ?? 'A rule says no.') : html`<${Text}>${remedy}<//>`}</p>
+                <p>${remedy === undefined ? (text ?? HELP[code] ?? 'A rule says no.') : html`<${Text}>${remedy}<//>`}</p>
                 ${policies.length > 0 && html`<p class="quiet">rule ${policies.map((id, i) => html`${i > 0 && ', '}<code>${id}</code>`)}</p>`}
               </li>`,
             )}</ol>`
