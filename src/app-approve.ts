@@ -26,7 +26,7 @@ export interface Approval {
 }
 /** `held`: what is given back at the end. A sweep that fails is tried again at its next turn; until then every use checks for itself. */
 export function openApproval(
-  config: Pick<Config, 'issuer' | 'issuers' | 'console'>,
+  config: Pick<Config, 'issuer' | 'issuers' | 'console' | 'approvals'>,
   rooms: Omit<ApprovalsRooms, 'keeper' | 'people' | 'prover'> & { readonly secret: Secret; readonly onFault: (fault: unknown) => void },
   held: (() => void | Promise<void>)[],
 ): Approval {
@@ -36,7 +36,9 @@ export function openApproval(
   const people = new Set(config.issuers.filter(({ vouches }) => vouches.includes('person')).map(({ id }) => id));
   const shown = config.console?.login && { store, keeper: createPasskeyKeeper(secret), authenticators: webauthn(config.issuer) };
   const passkeys = shown && createPasskeys({ ...rooms, ...shown, people });
-  const approvals = createApprovals({ ...rooms, keeper, people, ...(shown && { prover: createProver({ ...shown, approvals: keeper }) }) });
+  const { perApprover } = config.approvals;
+  const prover = shown && createProver({ ...shown, approvals: keeper });
+  const approvals = createApprovals({ ...rooms, keeper, people, perApprover, ...(prover && { prover }) });
   const reaches = (id: string, server: string): boolean => {
     const issuer = issuers.get(id);
     return issuer !== undefined && (issuer.servers?.includes(server) ?? true);

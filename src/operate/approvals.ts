@@ -9,6 +9,7 @@ import { type Agent, type Claim, type Draft, type EntryKind, type EpochSeconds, 
 import type { Recorder } from '../record/record.ts';
 import type { Store, Stored } from '../store/store.ts';
 import { no, ok } from '../wire/result.ts';
+import { type Pace, paced } from './approvals-pace.ts';
 import { callsOf } from './approvals-plan.ts';
 import type { Agreeing, Assertion, Challenge, Prover } from './approvals-proof.ts';
 import { type Ballot, progressOf, type ShownApproval, shownApproval, type Voter, wordsOf } from './approvals-shown.ts';
@@ -23,7 +24,7 @@ export interface Approvals {
   /** Errors: `not_found`, also for a record that no broker of this secret wrote. */
   show(id: string): Promise<Result<ShownApproval>>;
   /**
-   * One vote of one person about somebody else's action. Errors: `not_found`; `vote_refused` with `own_action`, `not_an_approver`, `not_a_person`,
+   * One vote of one person about somebody else's action. Errors: `not_found`; `vote_refused` with `own_action`, `not_an_approver`, `not_a_person`, `too_many`,
    * `proof_needed` where the demand wants it signed, `passkey_unknown` and the flaws of a proof; `state_conflict` with `decided`, `lapsed`, `already_voted`, `edited`; `suspended` where anybody in it is halted, which ends it.
    */
   vote(id: string, ballot: Ballot, voter: Voter): Promise<Result<ShownApproval>>;
@@ -44,6 +45,8 @@ export interface ApprovalsRooms {
   readonly keeper: Keeper;
   /** Ids of the issuers that vouch for people. */
   readonly people: ReadonlySet<string>;
+  /** Absent: as often as somebody likes. */
+  readonly perApprover?: Pace | undefined;
   /** Absent: nobody can prove here that it was them. */
   readonly prover?: Prover;
 }
@@ -64,7 +67,7 @@ const REFUSED_AS: Readonly<Partial<Record<Flaw, Reason>>> = {
 /** Stands for what is still to be signed. */
 const NOT_YET: Assertion = { credential: '', authenticatorData: '', clientDataJSON: '', signature: '' };
 
-export function createApprovals({ store, world, record, bundles, keeper, people, prover }: ApprovalsRooms): Approvals {
+export function createApprovals({ store, world, record, bundles, keeper, people, prover, perApprover }: ApprovalsRooms): Approvals {
   async function find(id: string): Promise<Result<Kept>> {
     if (!/^apr_[0-9a-f]{32}$/.test(id)) return refuse('not_found');
     const name = id as Id<'apr'>;
@@ -137,10 +140,12 @@ export function createApprovals({ store, world, record, bundles, keeper, people,
       const { state } = next.value;
       if (state === 'pending') draft.note({ outcome: progressOf(next.value) });
       const write = keeper.write(kept, next.value, 'state_conflict');
-      const claims = [...halts(kept), write, ...waitsNoMore(kept.approval, next.value), ...proof.value];
+      const pace = ballot.vote === 'approve' && !confirms ? paced(perApprover, keeper, voter.name, kept.approval.id) : [];
+      const claims = [...halts(kept), write, ...waitsNoMore(kept.approval, next.value), ...proof.value, ...pace];
       const done = await record.commit(draft, state === 'pending' ? 'pending' : (state as EntryKind & State), claims);
       if (done.ok) return ok(shown({ version: kept.version + 1, approval: next.value }, draft.now));
       if (done.error.reason === 'suspended') await end(kept, 'cancel');
+      if (done.error.reason === 'vote_refused') return refuse('vote_refused', { detail: 'too_many' });
       if (done.error.reason !== 'state_conflict' || left === 1) return done;
     }
   }
