@@ -1,5 +1,6 @@
 /** An approval in words for a terminal: what an agent wrote is shown, and never obeyed. */
 import type { ShownApproval } from '../src/operate/approvals.ts';
+import type { JsonObject } from '../src/wire/json.ts';
 
 /** Controls, bidi marks, invisible and private characters, and whatever is no character at all. */
 const HIDDEN = /[\p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
@@ -34,10 +35,8 @@ export function listWords(approvals: readonly ShownApproval[]): readonly string[
 /** From the canonical arguments alone; the stated purpose is quoted, and is nobody's word but the agent's. */
 export function showWords(one: ShownApproval): readonly string[] {
   const acting = one.actors.filter((id) => id !== one.client);
-  const args = Object.entries(one.arguments).map(
-    ([name, value]) => [`  ${printable(name)}`, cut(printable(JSON.stringify(value)))] as const,
-  );
-  const raw = JSON.stringify([one.arguments, one.purpose ?? '']);
+  const args = argumentRows(one.arguments);
+  const raw = JSON.stringify([one.arguments, one.purpose ?? '', one.steps ?? []]);
   const rows: readonly (readonly [string, string])[] = [
     ['approval', `${one.id}, ${one.state}`],
     ['who asks', `${one.client}${one.owner === undefined ? '' : `, owned by ${one.owner}`}`],
@@ -45,8 +44,7 @@ export function showWords(one: ShownApproval): readonly string[] {
     ['for', one.subject],
     ['what', one.description === undefined ? one.tool : `${one.tool} — ${one.description}`],
     ['at', one.resource],
-    ['arguments', args.length === 0 ? 'none' : ''],
-    ...args,
+    ...(one.steps ? stepRows(one.steps, one.ordered === true) : [['arguments', args.length === 0 ? 'none' : ''] as const, ...args]),
     ['digest', one.arguments_digest],
     ...(one.purpose === undefined ? [] : [['says why', `“${cut(one.purpose)}” — the agent's own words, not checked`] as const]),
     ['needs', needs(one.demand)],
@@ -54,7 +52,7 @@ export function showWords(one: ShownApproval): readonly string[] {
       (vote) =>
         [
           vote.vote === 'deny' ? 'denied' : vote.confirms ? 'confirmed' : 'agreed',
-          `${vote.by}, ${time(vote.at)}: ${vote.reason} (${vote.via})`,
+          `${vote.by}${vote.steps ? `, steps ${vote.steps.join(', ')}` : ''}, ${time(vote.at)}: ${vote.reason} (${vote.via})`,
         ] as const,
     ),
     ['asked', time(one.made)],
@@ -63,6 +61,25 @@ export function showWords(one: ShownApproval): readonly string[] {
   const width = Math.max(...rows.map(([name]) => name.length));
   const lines = rows.map(([name, text]) => `${name.padEnd(width)}  ${printable(text)}`.trimEnd());
   return hides(raw) ? [...lines, 'CAREFUL: it holds characters that hide or reorder text; they are spelt out above as \\u{…}.'] : lines;
+}
+type Row = readonly [string, string];
+const argumentRows = (args: JsonObject): readonly Row[] =>
+  Object.entries(args).map(([name, value]) => [`  ${printable(name)}`, cut(printable(JSON.stringify(value)))]);
+/** Each with what it would run with; its number is what `--steps` takes. */
+function stepRows(steps: NonNullable<ShownApproval['steps']>, ordered: boolean): readonly Row[] {
+  const each = steps.flatMap((step, at): readonly Row[] => {
+    const what = step.description === undefined ? step.tool : `${step.tool} — ${step.description}`;
+    return [
+      [
+        `step ${at}`,
+        `${what}; ${step.needs_approval ? step.state : `${step.state}, needs nobody`}${step.txn === undefined ? '' : `, ${step.txn}`}`,
+      ],
+      ['  at', step.resource],
+      ...(step.arguments ? argumentRows(step.arguments) : [['  arguments', `hidden, ${step.arguments_digest}`] as const]),
+      ...(step.purpose === undefined ? [] : [['  says why', `“${cut(step.purpose)}” — the agent's own words, not checked`] as const]),
+    ];
+  });
+  return [['order', ordered ? 'each only after the one before it' : 'any'], ...each];
 }
 /** Others, and the person it is done for. */
 function needs({ who, quorum, confirm, proof }: ShownApproval['demand']): string {

@@ -3,7 +3,7 @@
  *
  * Exit codes: 0 done · 1 refused · 2 the broker cannot be reached · 3 usage.
  */
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import type { ShownApproval } from '../src/operate/approvals.ts';
 import type { ShownFatigue } from '../src/operate/fatigue.ts';
 import { listWords, printable, showWords } from './approvals-words.ts';
@@ -17,6 +17,7 @@ interface Options {
   readonly state?: string;
   readonly as?: string;
   readonly reason?: string;
+  readonly steps?: readonly number[];
 }
 type Act = (options: Options, id: string) => Promise<number>;
 
@@ -42,13 +43,22 @@ function program(run: (act: Act, options: Options, id: string) => Promise<void>)
     ['approve', 'say yes in the name of a person who has looked at it'],
     ['deny', 'say no in the name of a person; it stands'],
     ['confirm', 'say yes in the name of the person it is done for, where a rule asks them'],
-  ] as const)
-    common(name, text)
+  ] as const) {
+    const command = common(name, text)
       .argument('<id>', 'apr_…')
       .requiredOption('--as <person>', 'who decides, such as people:u_alice; the ledger holds that you said so')
       .requiredOption('--reason <text>', 'why: it stands in the ledger')
       .action((id: string, options: Options) => run((own, which) => vote(name, own, which), options, id));
+    if (name !== 'deny')
+      command.option('--steps <list>', 'of a plan: the steps that are agreed to, such as 0,2; without it all of them', stepsOf);
+  }
   return root;
+}
+
+/** Numbers with commas between them. */
+function stepsOf(text: string): readonly number[] {
+  if (!/^\d{1,2}(,\d{1,2})*$/.test(text)) throw new InvalidArgumentError('such as 0,2');
+  return text.split(',').map(Number);
 }
 
 async function list(options: Options): Promise<number> {
@@ -72,7 +82,12 @@ async function show(options: Options, id: string): Promise<number> {
 }
 async function vote(how: 'approve' | 'deny' | 'confirm', options: Options, id: string): Promise<number> {
   const confirms = how === 'confirm';
-  const ballot = { vote: confirms ? 'approve' : how, as: options.as ?? '', reason: options.reason ?? '' };
+  const ballot = {
+    vote: confirms ? 'approve' : how,
+    as: options.as ?? '',
+    reason: options.reason ?? '',
+    ...(options.steps && { steps: options.steps }),
+  };
   const path = `/operator/${confirms ? 'confirmations' : 'approvals'}/${encodeURIComponent(id)}`;
   return tell(options, await operatorClient(options)('POST', path, ballot));
 }
@@ -94,6 +109,8 @@ const WORDS: Readonly<Record<string, string>> = {
   too_many:
     'This person has agreed to as much as one person may within the time that the configuration says. Somebody else must, or later.',
   decided: 'It has been decided, fetched or cancelled already.',
+  no_such_step: 'The plan has no such steps, or nobody is asked about them. See them with: npm run approvals -- show <id>',
+  out_of_order: 'This plan has an order: what comes after a step that is left out cannot run. Leave out the last ones alone.',
   lapsed: 'Its time is over: the agent must ask again.',
   edited:
     'Its record was changed in the store by something that is no broker of yours. Nothing can come of it; find out who can write there.',

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { type Rig, startRig } from '../support/rig.ts';
 import { deletion, pending, poll } from './approving.ts';
+import { erase, look, ORDERED, planned, states } from './planning.ts';
 
 let rig: Rig;
 before(async () => {
@@ -84,5 +85,21 @@ describe('approvals', () => {
     });
     assert.equal(gone.code, 2);
     assert.match(gone.err, /npm start/);
+  });
+
+  it('shows each step of a plan as it would run, and agrees to some of them', async () => {
+    const steps = [look('cus_9'), erase('cus_9', { purpose: 'asked\u202e for' }), erase('cus_10')];
+    const { code, id } = await planned(rig, steps, ORDERED);
+    const shown = await run('show', id);
+    for (const part of ['each only after', 'step 0', 'needs nobody', 'step 2', '"cus_10"', '\\u{202e}', 'CAREFUL'])
+      assert.ok(shown.out.includes(part), `${part}\n${shown.out}`);
+    assert.deepEqual(
+      [(await run('approve', id, ...AS, '--steps', '2')).code, (await run('approve', id, ...AS, '--steps', 'all')).code],
+      [1, 3],
+    );
+    const approved = await run('approve', id, ...AS, '--steps', '1');
+    assert.equal(approved.code, 0, approved.err);
+    assert.match(approved.out, /agreed +people:u_alice, steps 1/);
+    assert.deepEqual(await states(rig, code), ['approved', 'agreed', 'agreed', 'refused']);
   });
 });
