@@ -19,6 +19,8 @@ export interface Stage {
   readonly people: IdentityProvider;
   readonly shop: Shop;
   readonly agents: Readonly<Record<AgentId, DemoKey>>;
+  /** Keys of those that were asked for beside. */
+  readonly more: Readonly<Record<string, DemoKey>>;
   /** What the shop proves itself by. */
   readonly shopKey: DemoKey;
   /** The bundle in force: a copy of the sample with this run's keys. */
@@ -33,19 +35,31 @@ export interface StageOptions {
   readonly shop?: Pick<ShopOptions, 'introspect' | 'dataFolder' | 'outside'>;
   readonly backends?: ConfigInput['backends'];
   /** What is done to this run's copy of the bundle before it is read. */
-  readonly bundle?: (folder: string) => Promise<void>;
+  readonly bundle?: (folder: string, made: { readonly issuer: string; readonly keys: Readonly<Record<string, DemoKey>> }) => Promise<void>;
+  /** Agents beside the sample's; `bundle` adds them there. */
+  readonly more?: readonly string[];
   /** 0 or absent: any free port. */
   readonly ports?: { readonly broker?: number; readonly people?: number; readonly shop?: number };
 }
 
-export async function setStage({ folder, log, shop: shopOptions, ports = {}, backends = [], bundle }: StageOptions): Promise<Stage> {
+export async function setStage({
+  folder,
+  log,
+  shop: shopOptions,
+  ports = {},
+  backends = [],
+  bundle,
+  more: others = [],
+}: StageOptions): Promise<Stage> {
   const port = ports.broker || (await freePort());
   const issuer = `http://127.0.0.1:${port}`;
   const agents = { 'refund-bot': demoKey('refund-bot'), 'triage-bot': demoKey('triage-bot'), 'nightly-report': demoKey('nightly-report') };
+  const more = Object.fromEntries(others.map((id) => [id, demoKey(id)]));
+  const all = [...AGENT_IDS, ...others];
   const serverKey = demoKey('shop');
   const clientOf = (agent: string): string => `${agent}-app`;
   const [people, shop] = await Promise.all([
-    startIdentityProvider({ audience: issuer, clients: AGENT_IDS.map(clientOf), ...(ports.people && { port: ports.people }) }),
+    startIdentityProvider({ audience: issuer, clients: all.map(clientOf), ...(ports.people && { port: ports.people }) }),
     startShop({ issuer, serverKey, ...shopOptions, ...(ports.shop && { port: ports.shop }) }),
   ]);
   const policies = join(folder, 'policies');
@@ -56,7 +70,7 @@ export async function setStage({ folder, log, shop: shopOptions, ports = {}, bac
     agentKeys: Object.fromEntries(AGENT_IDS.map((id) => [id, agents[id].publicJwk])),
     serverKeys: { shop: serverKey.publicJwk },
   });
-  await bundle?.(policies);
+  await bundle?.(policies, { issuer, keys: more });
   const ledger = join(folder, 'countersign.db');
   const config = parseConfig({
     issuer,
@@ -73,7 +87,7 @@ export async function setStage({ folder, log, shop: shopOptions, ports = {}, bac
         id: 'people',
         issuer: people.issuer,
         vouches: ['person'],
-        clients: Object.fromEntries(AGENT_IDS.map((id) => [id, clientOf(id)])),
+        clients: Object.fromEntries(all.map((id) => [id, clientOf(id)])),
         attributes: { groups: 'groups' },
       },
     ],
@@ -87,6 +101,7 @@ export async function setStage({ folder, log, shop: shopOptions, ports = {}, bac
     people,
     shop,
     agents,
+    more,
     shopKey: serverKey,
     policies,
     ledger,
