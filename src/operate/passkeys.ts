@@ -21,7 +21,7 @@ export interface Passkeys {
   list(person: string): Promise<{ readonly usable: boolean; readonly passkeys: readonly ShownPasskey[] }>;
   /** Options for the browser; what it answers is good for five minutes, once, for this person alone. Errors: `vote_refused` for whoever is no person. */
   offer(person: string): Promise<Result<object>>;
-  /** Errors: `vote_refused` with a proof's flaw, `not_a_person`, `passkeys_too_many`; `state_conflict` for one that is or was registered; `proof_replayed`. */
+  /** Errors: `vote_refused` with a proof's flaw, `not_a_person`, `passkeys_too_many`; `state_conflict` for one that is or was registered, and for an offer that was used. */
   register(person: string, response: JsonObject, label: string): Promise<Result<ShownPasskey>>;
   /** Errors: `not_found`, also for somebody else's. */
   remove(person: string, id: string): Promise<Result<ShownPasskey>>;
@@ -70,7 +70,7 @@ export function createPasskeys(rooms: PasskeysRooms): Passkeys {
     const [, root, end, mac] = /^([\w-]{22})\.(\d{10})\.([\w-]{43})$/.exec(Buffer.from(challenge, 'base64url').toString('utf8')) ?? [];
     const until = Number(end);
     if (root === undefined || mac !== macOf(person, root, until) || draft.now >= until) return undefined;
-    draft.spend({ once: `passkey/${root}`, issued: until - OFFER_SECONDS, until, else: 'proof_replayed' });
+    draft.spend({ once: `passkey/${root}`, issued: until - OFFER_SECONDS, until, else: 'state_conflict' });
     return challenge;
   }
   async function conduct<T>(person: string, step: string, work: (draft: Draft) => Promise<Result<T>>): Promise<Result<T>> {
