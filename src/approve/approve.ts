@@ -4,7 +4,7 @@ import type { Agreed, Asked, Bundle, Caller, Claim, Decision, Demand, Draft, Id 
 import { nameOf } from '../model.ts';
 import type { Store } from '../store/store.ts';
 import { ok } from '../wire/result.ts';
-import { type Asking, factsOf, NEVER } from './asking.ts';
+import { type Asking, factsOf, NEVER, wordsOf } from './asking.ts';
 import { isCrowded, TOO_MANY, waitingOf, waits } from './crowd.ts';
 import { approvalKey, type Keeper, latestKey, pollKey, REMEMBER_SECONDS } from './kept.ts';
 import type { Plans } from './plans.ts';
@@ -163,7 +163,3 @@ export function createApprove({ store, keeper, unhalted, reaches, asking, plans,
 
 const OPT_IN = { text: 'Ask again with completion_mode=deferred, then poll until people have decided.' };
 const OUTGROWN = { text: 'The rules ask for more than people agreed to. Ask again, and they are asked again.' };
-
-/** Who is waited for, for the ledger. */
-const wordsOf = ({ who, quorum, confirm }: Demand): string =>
-  [...(confirm ? ['the person acted for'] : []), ...(quorum > 0 ? [`${who.join(', ')}; at least ${quorum}`] : [])].join(', and ');

@@ -1,6 +1,6 @@
 /** What one action and a plan have in common while people are asked. */
 import { type Reason, type Refusal, refuse } from '../errors.ts';
-import type { Claim, EpochSeconds, Facts } from '../model.ts';
+import type { Claim, Demand, EpochSeconds, Facts } from '../model.ts';
 import type { Found } from '../store/store.ts';
 import type { JsonObject } from '../wire/json.ts';
 import { waits, waitsNoMore } from './crowd.ts';
@@ -53,6 +53,10 @@ export function createAsking(keeper: Keeper, link?: (id: Approval['id']) => stri
 }
 
 export const NEVER = { text: 'Ask a person to do this themselves: there is nobody who can be asked to agree to it here.' };
+
+/** Who is waited for, for the ledger. */
+export const wordsOf = ({ who, quorum, confirm }: Demand): string =>
+  [...(confirm ? ['the person acted for'] : []), ...(quorum > 0 ? [`${who.join(', ')}; at least ${quorum}`] : [])].join(', and ');
 
 /** Of the action, for every later entry: no id of one exchange, no outcome. */
 const TOLD = [

@@ -6,7 +6,7 @@ import type { Found, Store } from '../store/store.ts';
 import { digest } from '../wire/digest.ts';
 import type { Json, JsonObject } from '../wire/json.ts';
 import { ok } from '../wire/result.ts';
-import { type Asking, type Deferral, factsOf, NEVER } from './asking.ts';
+import { type Asking, type Deferral, factsOf, NEVER, wordsOf } from './asking.ts';
 import { isCrowded, TOO_MANY, waitingOf, waits } from './crowd.ts';
 import { approvalKey, type Keeper, type Kept, latestKey, REMEMBER_SECONDS } from './kept.ts';
 import { isNamed, type Step, type StepState, statesOf, stepOf } from './plan.ts';
@@ -162,7 +162,7 @@ export function createPlans({ store, keeper, asking, unhalted, reaches, resource
       if (demand && isCrowded(sums[0])) return refuse('approvals_too_many', { remedy: TOO_MANY });
       const id: Id<'apr'> = `apr_${draft.id.slice(draft.id.indexOf('_') + 1)}`;
       const state = demand ? 'pending' : 'approved';
-      draft.note({ approval: id });
+      draft.note({ approval: id, ...(demand && { detail: wordsOf(demand) }) });
       const approval: Approval = {
         id,
         state,

@@ -4,7 +4,7 @@ import { after, before, describe, it } from 'node:test';
 import type { JsonObject } from '../../src/wire/json.ts';
 import { type Rig, startRig } from '../support/rig.ts';
 import { inbox, operator, poll, said } from './approving.ts';
-import { type AheadWorld, aheadWorld, claimsOf, get, tokenOf } from './front-door.ts';
+import { type AheadWorld, aheadWorld, asItself, claimsOf, get, tokenOf } from './front-door.ts';
 import { agreedPlan, erase, look, ORDERED, planned, refund, states, submit, take, voteOn, withdraw } from './planning.ts';
 
 let rig: Rig;
@@ -162,6 +162,21 @@ describe('a plan', () => {
     const minted = (await rig.entries(seq)).filter(({ kind, again }) => kind === 'minted' && again !== true);
     assert.equal(minted.length, 1);
     assert.equal((await take(rig, code, steps[1] ?? {})).status, 200);
+  });
+
+  it('of a sub-agent is bound to it, and to nobody else', async () => {
+    const steps = [look('sub-1'), look('sub-2')];
+    const { code } = await planned(rig, steps, { actor: {} });
+    const token = claimsOf(tokenOf(await take(rig, code, steps[0] ?? {}, { actor: {} })));
+    assert.deepEqual((token['act'] as JsonObject)['sub'], 'triage-bot');
+    assert.deepEqual(said(await take(rig, code, steps[1] ?? {})), [400, 'invalid_grant']);
+  });
+
+  it('of an agent for itself', async () => {
+    const self = asItself(rig, 'nightly-report');
+    const { code } = await planned(rig, [look('self-1')], { ...self, form: { ...self.form, resource: null } });
+    const answer = await take(rig, code, look('self-1'), { ...self, form: { ...self.form, plan: code } });
+    assert.equal(claimsOf(tokenOf(answer))['sub'], 'nightly-report');
   });
 
   it('stands in the metadata and the API document', async () => {
