@@ -255,7 +255,7 @@ export async function playDay(company: Company, told: (fate: Fate) => void): Pro
     company.vote('write_off', 'people:u_alice', 'deny', 'they have paid since: see the bank'),
   ]);
   told(denied);
-  await company.halt('fraud-watch', 'asks for every customer in turn since 14:00; being looked into');
+  await company.halt('fraud-watch', 'asks for every customer in turn; being looked into');
   for (let i = 0; i < 4; i++) await call({ agent: 'fraud-watch', server: 'crm', tool: 'find_customer', args: { customer_id: `cus_${i}` } });
   await leaveWaiting(company, told);
 }

@@ -23,7 +23,7 @@ export async function picturesOf({ stage }: ConsoleDay): Promise<readonly Pictur
   const { approvals = [] } = (await operate('GET', '/operator/approvals?state=pending')).body as {
     readonly approvals?: readonly { readonly id: string; readonly tool: string }[];
   };
-  const { entries = [] } = (await operate('GET', '/operator/entries?tool=delete_customer&outcome=receipt')).body as {
+  const { entries = [] } = (await operate('GET', '/operator/entries?tool=create_refund&outcome=done')).body as {
     readonly entries?: readonly { readonly entry: { readonly txn?: string } }[];
   };
   const waits = approvals.find(({ tool }) => tool === 'write_off') ?? approvals[0];

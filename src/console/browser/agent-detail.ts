@@ -46,6 +46,7 @@ const Field = ({ name, children }: { readonly name: string; readonly children: u
 function Shows({ right, id }: { readonly right: Right; readonly id: string }): VNode {
   const { as, server, server_name: serverName, tool, words, permits, people, never, dead, last_use: last, uses } = right;
   const asked = new URLSearchParams({ agent: id, server, tool, ...(as === 'subject' && { alone: 'yes' }) });
+  const count = permits.length + people.length + never.length;
   const [first = '', ...rest] = words;
   const limits = rest.filter((text) => text.startsWith('Never'));
   const others = rest.filter((text) => !text.startsWith('Never'));
@@ -60,7 +61,7 @@ function Shows({ right, id }: { readonly right: Right; readonly id: string }): V
     ${limits.length > 0 && html`<ul class="ag-limits">${limits.map((text) => html`<li>${text}</li>`)}</ul>`}
     ${others.map((text) => html`<p class="quiet">${text}</p>`)}
     <div class="ag-more">
-      <details><summary>The ${permits.length + people.length + never.length} policies that say so</summary>
+      <details><summary>${count === 1 ? 'The policy that says so' : `The ${count} policies that say so`}</summary>
         <div class="policies">${[...permits, ...people, ...never].map((rule) => html`<${RuleSource} rule=${rule} open=${false} />`)}</div>
       </details>
       <a href=${`${base}/console/playground?${asked}`}>Try it</a>

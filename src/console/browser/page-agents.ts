@@ -38,7 +38,7 @@ function Agents(): VNode {
         .filter(({ id, name, owner, purpose }) => `${id} ${name} ${owner} ${purpose}`.toLowerCase().includes(text))
         .toSorted((a, b) => urgency(a) - urgency(b) || (b.last_use ?? 0) - (a.last_use ?? 0) || (a.name < b.name ? -1 : 1));
       return html`<div class="stack">
-        <ul class="ag-tiles">
+        <ul class="tiles">
           <${Tile} value=${agents.length} label="agents" />
           <${Tile} value=${agents.filter(({ halts, suspended, owned }) => halts.length > 0 || suspended || !owned).length} label="stopped" tone="bad" />
           <${Tile} value=${agents.filter(({ overdue }) => overdue).length} label="reviews overdue" tone="warn" />
@@ -51,5 +51,5 @@ function Agents(): VNode {
     }}<//>`;
 }
 function Tile({ value, label, tone = '' }: { readonly value: number; readonly label: string; readonly tone?: string }): VNode {
-  return html`<li class=${`ag-tile ${value > 0 ? tone : ''}`}><strong>${value.toLocaleString('en')}</strong> <span>${label}</span></li>`;
+  return html`<li class=${`tile ${value > 0 ? tone : ''}`}><strong>${value.toLocaleString('en')}</strong> <span>${label}</span></li>`;
 }
