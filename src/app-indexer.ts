@@ -1,9 +1,13 @@
 /** The thread in which the ledger is indexed: an exchange's own thread neither reads a row for it nor waits. Reads the ledger by itself, and writes nothing there. */
+import { platform, setPriority } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
 import type { Query, Search, Source, TallyQuery } from './operate/search.ts';
 import { PAGE } from './operate/search.ts';
 import type { Access } from './store/store-redis-connect.ts';
+
+/** It has a third of the weight of a thread that answers. */
+const BEHIND = 5;
 
 /** Where this thread's code is: the address holds in src/ and, compiled, in dist/. */
 export const indexerUrl = new URL(import.meta.url);
@@ -70,6 +74,8 @@ const port = parentPort;
 if (!isMainThread && port && (workerData as { readonly indexer?: IndexerOptions } | null)?.indexer) {
   const { path, ledger } = (workerData as { readonly indexer: IndexerOptions }).indexer;
   const tell = (message: FromIndexer): void => port.postMessage(message);
+  // There a thread has a priority of its own, and where there are too few processors exchanges go first.
+  if (platform() === 'linux') setPriority(0, BEHIND);
   const { keepIndex } = await import('./operate/search-sqlite-keep.ts');
   const search = keepIndex({ path, source: sourceOf(ledger), rest: (ms) => sleep(ms), onRemade: () => tell({ remade: true }) });
   port.on('message', ({ id, question }: ToIndexer) => {

@@ -59,7 +59,7 @@ async function inThisThread({ store, onRemade }: SearchParts): Promise<Search> {
 }
 
 /** So much is read and counted at a time, whatever the ledger's size. */
-const MEMORY = { maxOldGenerationSizeMb: 192, maxYoungGenerationSizeMb: 16 };
+const MEMORY = { maxOldGenerationSizeMb: 192, maxYoungGenerationSizeMb: 4 };
 
 async function inAThread(options: IndexerOptions, { onRemade }: SearchParts, onEnd: () => void): Promise<Search> {
   const { indexerUrl } = await import('./app-indexer.ts');

@@ -3,6 +3,7 @@ import { Command, Option } from 'commander';
 import { type Figure, meets } from './figure.ts';
 import { backends } from './figure-backends.ts';
 import { brokers } from './figure-brokers.ts';
+import { consoles } from './figure-console.ts';
 import { exchange } from './figure-exchange.ts';
 import { latency } from './figure-latency.ts';
 import { ledger } from './figure-ledger.ts';
@@ -16,7 +17,7 @@ import { verifier } from './figure-verifier.ts';
 import { machine } from './machine.ts';
 import { type Outcome, printTable } from './table.ts';
 
-const FIGURES: readonly Figure[] = [exchange, policy, peer, latency, scale, verifier, start, ledger, backends, noisy, brokers];
+const FIGURES: readonly Figure[] = [exchange, policy, peer, latency, scale, verifier, start, ledger, backends, noisy, brokers, consoles];
 
 const command = new Command('bench')
   .description('Measures the broker, in ratios within this run. Figures are told, not asserted.')
