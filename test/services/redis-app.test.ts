@@ -10,7 +10,10 @@ import { createApp } from '../../src/app.ts';
 import { type ConfigInput, parseConfig } from '../../src/config.ts';
 import { verifyChains } from '../../src/store/chains.ts';
 import { openLedger } from '../../src/store/store-redis-ledger.ts';
+import type { JsonObject } from '../../src/wire/json.ts';
 import { createWorld } from '../../src/world.ts';
+import { DELETE } from '../flow/approving.ts';
+import { agreedPlan, erase, ORDERED } from '../flow/planning.ts';
 import { type Asking, freePort, type Rig, startRig } from '../support/rig.ts';
 import { UNLIMITED } from '../support/unlimited.ts';
 import { until } from './program.ts';
@@ -104,6 +107,27 @@ suite('two brokers on one Redis', { skip: await skipUnless('redis') }, () => {
       (JSON.parse(Buffer.from(String(body['access_token']).split('.')[1] ?? '', 'base64url').toString()) as { jti: string }).jti;
     assert.deepEqual([first.status, second.status], [200, 200]);
     assert.equal(jti(first), jti(second));
+  });
+  test('of 50 who take one step of a plan at either, one is granted anew; what comes after it is granted then alone', async () => {
+    const steps = [erase('two-doors-1'), erase('two-doors-2')];
+    const { code } = await agreedPlan(rig, steps, ORDERED);
+    const asking = (step: JsonObject | undefined, name: string): Asking => ({
+      subject: { claims: { ...DELETE.subject?.claims, exp: rig.now() + 900 } },
+      details: [step ?? {}],
+      form: { plan: code },
+      headers: { 'idempotency-key': `"${name}"` },
+    });
+    const seq = await rig.count();
+    const at = async (i: number, step: number): Promise<Answer> =>
+      send(doors[i % 2] ?? '', await formed(asking(steps[step], `${step}-${i}`)));
+    const early = await at(1, 1);
+    assert.deepEqual([early.status, early.body['reason']], [403, 'step_early']);
+    const answers = await Promise.all(Array.from({ length: 50 }, (_, i) => at(i, 0)));
+    assert.equal(answers.filter(({ status }) => status === 200).length, 1);
+    for (const { status, body } of answers) assert.ok([200, 400, 409].includes(status), JSON.stringify(body));
+    assert.equal((await at(1, 1)).status, 200);
+    const minted = (await rig.entries(seq)).filter(({ kind, again }) => kind === 'minted' && again !== true);
+    assert.equal(minted.length, 2);
   });
   test('grant nothing while the Redis is away, say so at once, and are ready again within two seconds', async () => {
     await redis.kill();
