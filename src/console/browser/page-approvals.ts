@@ -1,6 +1,7 @@
 /** Approvals: what waits for people, and each of them as a form that says what would be done. */
 import { type Approval, agreed, barOf, stateOf, TONE, WORD } from './approval.ts';
 import { Detail } from './approval-detail.ts';
+import { Fatigue } from './fatigue.ts';
 import {
   AgentName,
   Ago,
@@ -53,7 +54,8 @@ function Inbox({ me, state }: { readonly me: Me; readonly state: string }): VNod
         html`<a href=${`${base}/console/approvals${name ? `?state=${name}` : ''}`} aria-current=${name === state ? 'true' : undefined}>${title}</a>`,
     )}</nav>
     <${When} loaded=${loaded}>${({ approvals }: { readonly approvals: readonly Approval[] }) =>
-      approvals.length === 0 ? nothing(state) : html`<${List} all=${approvals} me=${me} waiting=${!state} />`}<//>`;
+      approvals.length === 0 ? nothing(state) : html`<${List} all=${approvals} me=${me} waiting=${!state} />`}<//>
+    ${!state && html`<${Fatigue} me=${me} />`}`;
 }
 function Summary({ all }: { readonly all: readonly Approval[] }): VNode {
   const now = useNow();
