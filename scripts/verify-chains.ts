@@ -5,20 +5,27 @@ import type { Head } from '../src/store/chain.ts';
 import { type ChainReport, verifyChains } from '../src/store/chains.ts';
 import { openLedger } from '../src/store/store-redis-ledger.ts';
 import { LedgerUnreadable } from './verify-ledger-words.ts';
+import { proofChecker } from './verify-proofs.ts';
 
 const REMEDY = {
   kept: 'Keep this Redis and its files as they are, as evidence. Compare with an export; what stands before it is good.',
   tail: 'Compare with an export and with the brokers’ own logs. After a failover of servers that do not wait for one another, entries may be lost.',
   trim: 'Entries were taken away without their export. Restore a copy.',
+  proof: 'The chain holds and the signature does not: whoever wrote this entry could write the ledger. Keep this Redis, as evidence.',
   head: 'The end of the ledger was cut off or rewritten since that head was noted. Keep this Redis, and compare it with a copy.',
 } as const;
 
+/** `proofs`: votes that a passkey signed, each checked against what its entry says. */
+export type ConfiguredReport = Omit<ChainReport, 'bad'> & {
+  readonly proofs: number;
+  readonly bad?: { readonly seq: number; readonly flaw: NonNullable<ChainReport['bad']>['flaw'] | 'proof'; readonly why: string };
+};
 /** `undefined`: the configuration names a file, not a Redis; then its path. Throws ConfigError, LedgerUnreadable. */
 export async function verifyConfigured(
   path: string,
   environment: Readonly<Record<string, string | undefined>>,
   options: { readonly expectHead?: Head; readonly progress?: (count: number) => void },
-): Promise<{ readonly file: string } | { readonly report: ChainReport }> {
+): Promise<{ readonly file: string } | { readonly report: ConfiguredReport }> {
   const { store } = readConfig(path);
   if (store.use === 'sqlite') return { file: store.path };
   const ledger = await openLedger(redisAccess(store, environment)).catch((fault: unknown) => {
@@ -29,18 +36,23 @@ export async function verifyConfigured(
     );
   });
   try {
-    return { report: await verifyChains(ledger, options) };
+    const proofs = proofChecker({ trimmed: (await ledger.floor()) !== undefined });
+    const report = await verifyChains(ledger, { ...options, each: (body, { seq }) => proofs.take(body, seq) });
+    const unproved = report.bad ? undefined : await proofs.check();
+    const bad = unproved && { ...unproved, flaw: 'proof' as const };
+    return { report: { ...report, ok: report.ok && !bad, proofs: proofs.count, ...(bad && { bad }) } };
   } finally {
     ledger.close();
   }
 }
 
 /** What a person reads. */
-export function tellChains(report: ChainReport): string {
+export function tellChains(report: ConfiguredReport): string {
   const { bad, head } = report;
   const lines = [
     `${report.count} entries verified`,
     `head     ${head.seq}:${head.hash}`,
+    ...(report.proofs > 0 ? [`proofs   ${report.proofs} votes signed by passkeys, each as its entry says`] : []),
     ...report.chains.map(({ chain, seq, hash, count }) => `chain    ${chain} ${count} entries, up to ${seq}:${hash}`),
     ...report.unsealed.map(
       ({ chain, first, count }) =>
@@ -53,5 +65,5 @@ export function tellChains(report: ChainReport): string {
   ];
   return `${lines.join('\n')}\n`;
 }
-const remedyOf = (flaw: NonNullable<ChainReport['bad']>['flaw']): string =>
-  flaw === 'tail' || flaw === 'trim' || flaw === 'head' ? REMEDY[flaw] : REMEDY.kept;
+const remedyOf = (flaw: NonNullable<ConfiguredReport['bad']>['flaw']): string =>
+  flaw === 'tail' || flaw === 'trim' || flaw === 'head' || flaw === 'proof' ? REMEDY[flaw] : REMEDY.kept;

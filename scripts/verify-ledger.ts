@@ -10,6 +10,7 @@ import { StoreRefused } from '../src/store/store.ts';
 import { SQLITE, sqliteCode, versionOf } from '../src/store/store-sqlite-open.ts';
 import { rowOf } from '../src/store/store-sqlite-tail.ts';
 import { LedgerUnreadable } from './verify-ledger-words.ts';
+import { proofChecker } from './verify-proofs.ts';
 
 export interface Report {
   readonly ok: boolean;
@@ -21,6 +22,8 @@ export interface Report {
   readonly from?: number;
   readonly to?: number;
   readonly kinds: Readonly<Record<string, number>>;
+  /** Votes that a passkey signed, each checked against what its entry says. */
+  readonly proofs: number;
   /** Tails that were torn and set aside (src/store/chain.ts): each is worth a look. */
   readonly repairs: readonly Repair[];
   readonly bad?: { readonly seq: number; readonly why: string; readonly remedy: string };
@@ -30,6 +33,7 @@ const REMEDY = {
   damaged: 'The disk or the copy is damaged here. Verify another copy; the entries before it are good.',
   head: 'The end of the ledger was cut off or rewritten since that head was noted. Keep this file, and compare it with a copy.',
   torn: 'The rows that this repair set aside were changed or removed since. Keep this file, and compare it with a copy.',
+  proof: 'The chain holds and the signature does not: whoever wrote this entry could write the ledger. Keep this file, as evidence.',
 } as const;
 const PAGE = 2_000;
 
@@ -44,7 +48,9 @@ export async function verifyRows(
   const span: { from?: number; to?: number } = {};
   let met = expected?.seq === 0;
   let bad: Report['bad'];
+  const proofs = proofChecker({ trimmed: false });
   const chain = verifier(undefined, (body, row) => {
+    proofs.take(body, row.seq);
     const kind = typeof body['kind'] === 'string' ? body['kind'] : 'unknown';
     kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
     if (typeof body['at'] === 'number') {
@@ -70,6 +76,8 @@ export async function verifyRows(
       bad = { seq: flaw.seq, why: FLAWS[flaw.flaw], remedy: REMEDY.changed };
       break;
     }
+    const unproved = bad ? undefined : await proofs.check();
+    if (unproved) bad = { ...unproved, remedy: REMEDY.proof };
     last = rows.at(-1)?.seq ?? last;
     progress?.(chain.count);
     if (rows.length === 0) break;
@@ -82,7 +90,16 @@ export async function verifyRows(
   }
   if (!bad && expected && !met) bad = { seq: expected.seq, why: 'the expected head is not in this ledger', remedy: REMEDY.head };
   const head = `${chain.head.seq}:${chain.head.hash}`;
-  return { ok: !bad, count: chain.count, head, ...span, kinds: Object.fromEntries(kinds), repairs, ...(bad && { bad }) };
+  return {
+    ok: !bad,
+    count: chain.count,
+    head,
+    ...span,
+    kinds: Object.fromEntries(kinds),
+    proofs: proofs.count,
+    repairs,
+    ...(bad && { bad }),
+  };
 }
 
 /** Verifies the ledger in the store at `path`. Throws LedgerUnreadable. */
@@ -153,6 +170,7 @@ export function tell(report: Report): string {
     `from     ${time(report.from)}`,
     `to       ${time(report.to)}`,
     ...kinds.map(([kind, count]) => `  ${kind.padEnd(10)} ${count}`),
+    ...(report.proofs > 0 ? [`proofs   ${report.proofs} votes signed by passkeys, each as its entry says`] : []),
     ...report.repairs.map((r) => `repair   ${time(r.at)}: ${r.count} torn rows from entry ${r.first} on were set aside (${r.digest})`),
     ...(report.bad ? [`BAD      entry ${report.bad.seq}: ${report.bad.why}`, `         ${report.bad.remedy}`] : []),
   ];
