@@ -55,8 +55,10 @@ export function createAsking(keeper: Keeper, link?: (id: Approval['id']) => stri
 export const NEVER = { text: 'Ask a person to do this themselves: there is nobody who can be asked to agree to it here.' };
 
 /** Who is waited for, for the ledger. */
-export const wordsOf = ({ who, quorum, confirm }: Demand): string =>
-  [...(confirm ? ['the person acted for'] : []), ...(quorum > 0 ? [`${who.join(', ')}; at least ${quorum}`] : [])].join(', and ');
+export const wordsOf = ({ who, quorum, confirm, proof }: Demand): string => {
+  const all = [...(confirm ? ['the person acted for'] : []), ...(quorum > 0 ? [`${who.join(', ')}; at least ${quorum}`] : [])];
+  return all.join(', and ') + (proof ? ', each with a passkey' : '');
+};
 
 /** Of the action, for every later entry: no id of one exchange, no outcome. */
 const TOLD = [
