@@ -87,6 +87,11 @@ function watch(page: Page, base: string, problems: string[]): void {
     if (!url.startsWith(`${base}/`) && !request.isNavigationRequest()) problems.push(`elsewhere: ${url}`);
   });
 }
+/** As it is read: what is hidden is not in it. */
+export async function textOf(page: Page, selector: string): Promise<string> {
+  const [text = ''] = await page.locator(selector).first().allInnerTexts();
+  return text;
+}
 const AXE = readFileSync(fileURLToPath(import.meta.resolve('axe-core/axe.min.js')), 'utf8');
 interface Violation {
   readonly id: string;

@@ -2,17 +2,20 @@
 import type { Approval, Ballot } from './approval.ts';
 import { refusedVote } from './approval-words.ts';
 import { api, html, isTyping, Person, Refused, Text, toast, useEffect, useRef, useState, type VNode } from './kit.ts';
+import { NotSigned, sign } from './passkey.ts';
 
 interface DecideProps {
   readonly one: Approval;
   /** Of a plan: the steps that are agreed to. */
   readonly steps?: readonly number[] | undefined;
   readonly done: () => void;
+  /** Where the vote goes: `/operator/approvals` unless it is the own confirmation of whoever it is done for. */
+  readonly at?: string;
 }
 type Vote = Ballot['vote'];
 const MAX_REASON = 500;
 
-export function Decide({ one, steps, done }: DecideProps): VNode {
+export function Decide({ one, steps, done, at = '/operator/approvals' }: DecideProps): VNode {
   const [asking, setAsking] = useState<Vote>();
   const [reason, setReason] = useState('');
   const [problem, setProblem] = useState<string>();
@@ -47,14 +50,17 @@ export function Decide({ one, steps, done }: DecideProps): VNode {
   async function cast(vote: Vote): Promise<void> {
     setBusy(true);
     try {
-      const ballot: Ballot = { vote, reason: reason.trim(), ...(vote === 'approve' && steps && { steps }) };
-      await api.post<Approval>(`/operator/approvals/${one.id}`, ballot);
+      const chosen = { ...(vote === 'approve' && steps && { steps }) };
+      const signed = one.demand.proof && vote === 'approve' ? { assertion: await sign(`${at}/${one.id}/challenge`, chosen) } : {};
+      await api.post<Approval>(`${at}/${one.id}`, { vote, reason: reason.trim(), ...chosen, ...signed });
       toast(vote === 'approve' ? 'Approved, and recorded.' : 'Denied, and recorded.');
     } catch (fault) {
       setProblem(
-        fault instanceof Refused
-          ? `${refusedVote(fault.code, fault.detail)}${fault.detail === undefined ? ` ${fault.message}` : ''}`
-          : 'Your vote could not be sent.',
+        fault instanceof NotSigned
+          ? fault.message
+          : fault instanceof Refused
+            ? `${refusedVote(fault.code, fault.detail)}${fault.detail === undefined ? ` ${fault.message}` : ''}`
+            : 'Your vote could not be sent.',
       );
       setAsking(undefined);
     }
@@ -73,7 +79,7 @@ export function Decide({ one, steps, done }: DecideProps): VNode {
               : html`run <${Text}>${one.tool}<//>${asking === 'approve' ? ', once' : ''}`
           }, for <${Person} name=${one.subject} />?</strong></p>
           <p class="quoted"><${Text}>${reason.trim()}<//></p>
-          <p class="buttons"><button type="button" ref=${sure} class=${asking === 'approve' ? 'primary' : 'danger'} disabled=${busy} onClick=${() => void cast(asking)}>${asking === 'approve' ? 'Yes, approve' : 'Yes, deny'}</button>
+          <p class="buttons"><button type="button" ref=${sure} class=${asking === 'approve' ? 'primary' : 'danger'} disabled=${busy} onClick=${() => void cast(asking)}>${asking === 'approve' ? (one.demand.proof ? 'Sign and approve' : 'Yes, approve') : 'Yes, deny'}</button>
             <button type="button" disabled=${busy} onClick=${() => setAsking(undefined)}>Back</button></p>
         </div>`
         : html`<label for="reason">Why <span class="quiet">(required, recorded)</span></label>

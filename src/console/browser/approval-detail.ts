@@ -1,23 +1,23 @@
 /** One approval: what would be done, for whom and why, who has to agree, and the decision. */
-import { type Approval, agreed, barOf, type Step, stateOf, TONE, type Vote, WORD } from './approval.ts';
+import { type Approval, agreed, barOf, stateOf, TONE, type Vote, WORD } from './approval.ts';
 import { Decide } from './approval-decide.ts';
+import { Steps, What } from './approval-form.ts';
 import { aftermath, BARRED } from './approval-words.ts';
 import {
   AgentName,
   Ago,
+  api,
   Badge,
   base,
   Copy,
   Empty,
   html,
-  Json,
-  type JsonValue,
   type Me,
   Person,
-  type Schema,
   spanOf,
   Text,
   timeOf,
+  useEffect,
   useLoad,
   useNow,
   useState,
@@ -45,6 +45,10 @@ function Shown({ one, me, go, reload }: Omit<DetailProps, 'id'> & { readonly one
   const now = useNow();
   const state = stateOf(one, now);
   const bar = barOf(one, me, now);
+  useEffect(() => {
+    // How long somebody looked before they decided is measured: whoever always decides at once is told.
+    if (bar === undefined) api.post(`/operator/approvals/${one.id}/seen`).catch(() => undefined);
+  }, [one.id, bar === undefined]);
   const [chosen, setChosen] = useState<readonly number[]>(() => (one.steps ?? []).flatMap((step, at) => (step.needs_approval ? [at] : [])));
   return html`<article class="approval">
     <header class="approval-head">
@@ -83,49 +87,6 @@ function Shown({ one, me, go, reload }: Omit<DetailProps, 'id'> & { readonly one
       </div>
     </div>
   </article>`;
-}
-function What({ one }: { readonly one: Approval }): VNode {
-  const { data } = useLoad<{ readonly approval?: Approval }>(`/operator/approvals/${one.id}/similar`);
-  const [compare, setCompare] = useState(true);
-  const last = data?.approval;
-  return html`<section class="card" aria-labelledby="what"><h2 id="what">What it would do</h2>
-    <${Json} value=${one.arguments as JsonValue} schema=${one.schema as Schema | undefined} before=${compare ? last?.arguments : undefined} />
-    ${
-      data &&
-      html`<p class="quiet small compare">${
-        last
-          ? html`<label><input type="checkbox" checked=${compare} onChange=${() => setCompare(!compare)} /> Compared with the last one that was approved</label> — <a href=${`${base}/console/approvals/${last.id}`}><${Ago} at=${last.made} /></a>${JSON.stringify(last.arguments) === JSON.stringify(one.arguments) ? ': the same arguments' : ''}`
-          : 'Nothing to compare it with: no such action of this agent was approved within the last day.'
-      }</p>`
-    }
-  </section>`;
-}
-function Steps({
-  one,
-  chosen,
-  choose,
-}: {
-  readonly one: Approval;
-  readonly chosen: readonly number[];
-  readonly choose?: ((next: readonly number[]) => void) | undefined;
-}): VNode {
-  const steps = one.steps ?? [];
-  const toggle = (at: number): void =>
-    choose?.(chosen.includes(at) ? chosen.filter((other) => other !== at) : [...chosen, at].sort((a, b) => a - b));
-  return html`<section class="card" aria-labelledby="what"><h2 id="what">What it would do${one.ordered ? ', in this order' : ', in any order'}</h2>
-    <ol class="steps">${steps.map(
-      (step: Step, at) => html`<li>
-        <p class="step-head">${
-          step.needs_approval
-            ? html`<label><input type="checkbox" checked=${chosen.includes(at)} disabled=${!choose} onChange=${() => toggle(at)} /> <strong><${Text}>${step.tool}<//></strong></label>`
-            : html`<strong><${Text}>${step.tool}<//></strong> <${Badge} tone="good">needs nobody<//>`
-        }
-          ${one.state !== 'pending' && html`<${Badge}>${step.state}<//>`}</p>
-        <p class="quiet">${step.description ?? ''}</p>
-        ${step.arguments ? html`<${Json} value=${step.arguments} schema=${step.schema} />` : html`<p class="quiet">Its arguments are hidden from the broker; only their digest is known.</p>`}
-        ${step.purpose !== undefined && html`<p class="quoted"><${Text}>${step.purpose}<//></p>`}
-      </li>`,
-    )}</ol></section>`;
 }
 function Who({ one, me }: { readonly one: Approval; readonly me: Me }): VNode {
   const { who, quorum, confirm, proof } = one.demand;

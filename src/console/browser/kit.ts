@@ -1,6 +1,6 @@
 /** The one module that pages build on. */
-export { html, render } from 'htm/preact';
-export type { ComponentChildren, VNode } from 'preact';
+export { html } from 'htm/preact';
+export { type ComponentChildren, render, type VNode } from 'preact';
 export { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks';
 export { api, base, type Loaded, Refused, useLoad } from './api.ts';
 export { Json, type JsonValue, type Schema } from './json.ts';

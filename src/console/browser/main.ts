@@ -17,6 +17,12 @@ function whereOf(address: string): { readonly name: string; readonly path: strin
 }
 let turn = 0;
 let shown = '';
+const OUT = 'logged out';
+/** What was drawn is taken away by who drew it, or it would be taken to stand there still. */
+function clear(): void {
+  if (shown === '') place?.replaceChildren();
+  else if (place) render(null, place);
+}
 async function show(): Promise<void> {
   if (!place) return;
   const mine = ++turn;
@@ -33,12 +39,12 @@ async function show(): Promise<void> {
   try {
     const { Page } = await load();
     if (mine !== turn) return;
-    if (shown !== name) place.replaceChildren();
+    if (shown !== name) clear();
     shown = name;
     render(html`<${Page} key=${name} me=${me} go=${go} path=${path} />`, place);
   } catch {
     if (mine !== turn) return;
-    place.replaceChildren();
+    clear();
     const again = (): void => location.reload();
     render(html`<${Problem} error=${{ message: 'This page could not be loaded. The broker may be restarting.' }} retry=${again} />`, place);
   }
@@ -81,8 +87,9 @@ document.getElementById('logout')?.addEventListener('click', () => {
   api.post('/console/logout').then(leave, leave);
 });
 document.addEventListener('logged-out', () => {
-  if (!place) return;
-  place.replaceChildren();
+  if (!place || shown === OUT) return;
+  clear();
+  shown = OUT;
   const back = encodeURIComponent(location.pathname.slice(base.length) + location.search);
   render(
     html`<${Empty} title="You are not logged in any more.">

@@ -1,10 +1,7 @@
 /** Each page's module, loaded when it is first looked at: what is broken in one is its own trouble. */
-import { Empty, html, type PageProps, type VNode } from './kit.ts';
+import type { PageProps, VNode } from './kit.ts';
 
 export type PageModule = { readonly Page: (props: PageProps) => VNode };
-const notYet = async (): Promise<PageModule> => ({
-  Page: () => html`<${Empty} title="This page is being built.">Look at Approvals meanwhile.<//>`,
-});
 
 export const pages: Readonly<Record<string, () => Promise<PageModule>>> = {
   now: () => import('./page-now.ts'),
@@ -14,5 +11,5 @@ export const pages: Readonly<Record<string, () => Promise<PageModule>>> = {
   playground: () => import('./page-playground.ts'),
   keys: () => import('./page-keys.ts'),
   health: () => import('./page-health.ts'),
-  me: notYet,
+  me: () => import('./page-me.ts'),
 };

@@ -1,11 +1,12 @@
 /** What pages are made of. Everything that came from elsewhere goes through `Text`: it is shown as it is, and what deceives is marked. */
 import { html } from 'htm/preact';
 import type { ComponentChildren, VNode } from 'preact';
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useMemo, useState } from 'preact/hooks';
 import { base, type Loaded, type Refused } from './api.ts';
-import { codeOf, type Oddity, runsOf } from './suspicious.ts';
+import { codeOf, type Oddity, type Run, runsOf } from './suspicious.ts';
 
 const LONG = 600;
+const PIECE = 4_000;
 const ODD: Readonly<Record<Oddity, string>> = {
   bidi: 'turns the direction of what follows',
   invisible: 'is not seen',
@@ -13,17 +14,24 @@ const ODD: Readonly<Record<Oddity, string>> = {
   space: 'is no ordinary space',
   lookalike: 'looks like a Latin letter and is none',
 };
-/** Somebody else's words: isolated in direction, long ones folded. */
+/** Somebody else's words: isolated in direction; long ones are folded, and unfold a piece at a time, since every character may be one to mark. */
 export function Text({ children, fold = LONG }: { readonly children: string; readonly fold?: number }): VNode {
-  const [open, setOpen] = useState(false);
-  const folded = !open && children.length > fold;
-  const shown = folded ? children.slice(0, fold) : children;
-  return html`<bdi class="text">${runsOf(shown).map(({ text, odd }) =>
-    odd === undefined
-      ? text
-      : html`<span class=${`odd odd-${odd}`} title=${`${codeOf(text)} ${ODD[odd]}`}>${odd === 'lookalike' ? text : ''}<span class="code">${codeOf(text)}</span></span>`,
-  )}${folded && html`<span class="rest"> … <button type="button" class="plain" onClick=${() => setOpen(true)}>all ${children.length.toLocaleString('en')} characters</button></span>`}</bdi>`;
+  const [length, setLength] = useState(fold);
+  // The page is drawn anew every second, and this need not be.
+  return useMemo(() => {
+    const left = children.length - length;
+    const more = (): void => setLength(length + PIECE);
+    return html`<bdi class="text">${runsOf(children.slice(0, length)).map(mark)}${
+      left > 0 &&
+      html`<span class="rest"> … <button type="button" class="plain" onClick=${more}>${left > PIECE ? `${count(PIECE)} more of ` : 'all '}${count(children.length)} characters</button></span>`
+    }</bdi>`;
+  }, [children, length]);
 }
+const count = (n: number): string => n.toLocaleString('en');
+const mark = ({ text, odd }: Run): ComponentChildren =>
+  odd === undefined
+    ? text
+    : html`<span class=${`odd odd-${odd}`} title=${`${codeOf(text)} ${ODD[odd]}`}>${odd === 'lookalike' ? text : ''}<span class="code">${codeOf(text)}</span></span>`;
 /** `<issuer id>:<sub>`, with the issuer quiet. */
 export function Person({ name }: { readonly name: string }): VNode {
   const at = name.indexOf(':');

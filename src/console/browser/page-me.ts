@@ -1,0 +1,112 @@
+/** You: who you are here, what waits for your own word, your passkeys, and the way out. */
+import type { Approval } from './approval.ts';
+import { Decide } from './approval-decide.ts';
+import { Steps, What } from './approval-form.ts';
+import {
+  AgentName,
+  Ago,
+  api,
+  Badge,
+  base,
+  Empty,
+  html,
+  type Me,
+  type PageProps,
+  Person,
+  Refused,
+  Text,
+  timeOf,
+  toast,
+  useLoad,
+  useState,
+  type VNode,
+  When,
+} from './kit.ts';
+import { NotSigned, register } from './passkey.ts';
+
+const ASK_MS = 10_000;
+
+export function Page({ me }: PageProps): VNode {
+  return html`<div class="page-head"><h1>You</h1><p><${Person} name=${me.name} /></p></div>
+    <div class="approval-body">
+      <div class="stack"><${Confirmations} /></div>
+      <div class="stack"><${Rights} me=${me} />${!me.name.startsWith('local:') && html`<${Passkeys} />`}<${Leave} /></div>
+    </div>`;
+}
+function Confirmations(): VNode {
+  const loaded = useLoad<{ readonly confirmations: readonly Approval[] }>('/operator/confirmations', { everyMs: ASK_MS });
+  return html`<${When} loaded=${loaded}>${({ confirmations }: { readonly confirmations: readonly Approval[] }) =>
+    confirmations.length === 0
+      ? html`<${Empty} title="Nothing waits for your own word."><p>When something done on your behalf needs your yes, it appears here.</p><//>`
+      : confirmations.map((one) => html`<${Confirmation} key=${one.id} one=${one} reload=${loaded.reload} />`)}<//>`;
+}
+function Confirmation({ one, reload }: { readonly one: Approval; readonly reload: () => void }): VNode {
+  const told = one.votes.some(({ confirms }) => confirms);
+  const steps = one.steps?.flatMap((step, at) => (step.needs_approval ? [at] : []));
+  return html`<article class="stack">
+    <h2><${AgentName} id=${one.client} /> wants to run <${Text}>${one.steps ? `${one.steps.length} steps` : one.tool}<//> for you</h2>
+    <p>${one.description ?? ''} <span class="quiet">Ends <${Ago} at=${one.until} />.</span></p>
+    ${one.steps ? html`<${Steps} one=${one} chosen=${steps ?? []} />` : html`<${What} one=${one} compare=${false} />`}
+    ${one.purpose !== undefined && html`<p class="quoted"><${Text}>${one.purpose}<//></p>`}
+    ${told ? html`<p class="notice good">You have confirmed it. Others may still have to agree.</p>` : html`<${Decide} one=${one} steps=${steps} done=${reload} at="/operator/confirmations" />`}
+  </article>`;
+}
+function Rights({ me }: { readonly me: Me }): VNode {
+  const ends = Number(document.body.dataset['ends'] ?? 0);
+  return html`<section class="card" aria-labelledby="rights"><h2 id="rights">What you may do here</h2>
+    <p>${me.roles.length === 0 ? 'No role here: you see what concerns you alone.' : me.roles.map((role) => html`<${Badge} tone="info">${role}<//> `)}</p>
+    ${me.teams.length > 0 && html`<p class="quiet small">You decide for ${me.teams.map((team, at) => html`${at > 0 ? ', ' : ''}<${Text}>${team}<//>`)}.</p>`}
+    <p class="quiet small">Roles and teams come from your groups at login. This login ends ${ends > 0 ? timeOf(ends) : 'by itself'}, or when it is not used.</p></section>`;
+}
+interface Passkey {
+  readonly id: string;
+  readonly label: string;
+  readonly made: number;
+  readonly used?: number;
+}
+function Passkeys(): VNode {
+  const loaded = useLoad<{ readonly usable: boolean; readonly passkeys: readonly Passkey[] }>('/operator/passkeys');
+  const [label, setLabel] = useState('');
+  const [problem, setProblem] = useState<string>();
+  const attempt = async (work: () => Promise<unknown>, done: string): Promise<void> => {
+    try {
+      await work();
+      setProblem(undefined);
+      toast(done);
+    } catch (fault) {
+      setProblem(fault instanceof NotSigned || fault instanceof Refused ? fault.message : 'That did not work. Load the page again.');
+    }
+    loaded.reload();
+  };
+  const add = (event: Event): void => {
+    event.preventDefault();
+    void attempt(() => register(label.trim()).then(() => setLabel('')), 'Registered, and recorded.');
+  };
+  return html`<section class="card stack" aria-labelledby="passkeys"><h2 id="passkeys">Your passkeys</h2>
+    ${problem !== undefined && html`<p class="notice bad" role="alert">${problem}</p>`}
+    <${When} loaded=${loaded}>${({ usable, passkeys }: { readonly usable: boolean; readonly passkeys: readonly Passkey[] }) => html`
+      ${
+        passkeys.length === 0
+          ? html`<p class="quiet">None yet. Some rules want your yes signed by one.</p>`
+          : html`<ul class="plain">${passkeys.map(
+              (
+                key,
+              ) => html`<li class="passkey"><span><${Text}>${key.label}<//> <span class="quiet small">made <${Ago} at=${key.made} />${key.used === undefined ? '' : html`, used <${Ago} at=${key.used} />`}</span></span>
+          <button type="button" class="plain" onClick=${() => void attempt(() => api.post(`/operator/passkeys/${key.id}/remove`), 'Removed, and recorded.')}>Remove</button></li>`,
+            )}</ul>`
+      }
+      ${
+        usable
+          ? html`<form class="stack" onSubmit=${add}><label for="label">Name of a new one</label>
+          <input id="label" required maxlength="64" placeholder="My laptop" value=${label} onInput=${(event: Event) => setLabel((event.currentTarget as HTMLInputElement).value)} />
+          <button>Register a passkey</button></form>`
+          : html`<p class="quiet small">Browsers know passkeys of names alone, and this console is opened by an address. Open it as ${location.port ? `localhost:${location.port}` : 'a name'}, if that is what this broker is called.</p>`
+      }`}<//>
+  </section>`;
+}
+function Leave(): VNode {
+  const leave = (): void => location.assign(`${base}/console`);
+  return html`<section class="card stack" aria-labelledby="leave"><h2 id="leave">Leave</h2>
+    <p class="quiet">A cookie in the wrong hands is worth nothing once its login has ended.</p>
+    <p><button type="button" onClick=${() => api.post('/console/logout?which=all').then(leave, leave)}>Log out everywhere</button></p></section>`;
+}
