@@ -19,10 +19,10 @@ export interface Metrics {
 }
 
 export function healthEndpoints(server: FastifyInstance, health: Health): void {
-  server.get('/healthz', { schema: healthDocs, config: UNLIMITED }, async (_, reply) =>
+  server.get('/healthz', { exposeHeadRoute: true, schema: healthDocs, config: UNLIMITED }, async (_, reply) =>
     reply.header('cache-control', 'no-store').send({ status: 'ok' }),
   );
-  server.get('/readyz', { schema: readyDocs, config: UNLIMITED }, async (_, reply) => {
+  server.get('/readyz', { exposeHeadRoute: true, schema: readyDocs, config: UNLIMITED }, async (_, reply) => {
     const checks = await health.check();
     const down = checks.some((check) => check.state === 'down');
     const status = down ? 'down' : checks.some((check) => check.state === 'degraded') ? 'degraded' : 'ready';
@@ -37,7 +37,7 @@ export function metricsEndpoint(
   metrics: Metrics,
   { roles, path = '/metrics' }: { readonly roles?: readonly Role[]; readonly path?: string } = {},
 ): void {
-  server.get(path, { schema: metricsDocs, config: { ...(roles && { roles }) } }, async (_, reply) =>
+  server.get(path, { exposeHeadRoute: true, schema: metricsDocs, config: { ...(roles && { roles }) } }, async (_, reply) =>
     reply.type(metrics.contentType).send(await metrics.metrics()),
   );
 }

@@ -51,15 +51,17 @@ export function metadataEndpoints(
   const document = metadata(parts.issuer, parts.offered);
   // RFC 8414 §3.1: an issuer with a path has it after the well-known name.
   const path = new URL(parts.issuer).pathname;
-  server.get(`/.well-known/oauth-authorization-server${path === '/' ? '' : path}`, { schema: metadataDocs }, async (_, reply) =>
-    reply.header('cache-control', 'public, max-age=300').send(document),
+  server.get(
+    `/.well-known/oauth-authorization-server${path === '/' ? '' : path}`,
+    { exposeHeadRoute: true, schema: metadataDocs },
+    async (_, reply) => reply.header('cache-control', 'public, max-age=300').send(document),
   );
   keySet(server, '/jwks', parts.signer);
   if (parts.logins) loginEndpoints(server, parts.issuer, parts.logins);
-  server.get('/rar', { schema: rarDocs }, async (_, reply) =>
+  server.get('/rar', { exposeHeadRoute: true, schema: rarDocs }, async (_, reply) =>
     reply.header('cache-control', 'public, max-age=300').send({ [DETAILS_TYPE]: detailsSchema }),
   );
-  server.get('/authorize', { schema: authorizeDocs }, async (_, reply) =>
+  server.get('/authorize', { exposeHeadRoute: true, schema: authorizeDocs }, async (_, reply) =>
     reply
       .code(400)
       .send({ error: 'unsupported_response_type', error_description: 'There is no authorization code here: exchange a token at /token.' }),
@@ -67,7 +69,7 @@ export function metadataEndpoints(
 }
 
 function keySet(server: FastifyInstance, path: string, signer: Signer): void {
-  server.get(path, { schema: jwksDocs }, async (request, reply) => {
+  server.get(path, { exposeHeadRoute: true, schema: jwksDocs }, async (request, reply) => {
     const { body, etag, maxAgeSeconds } = signer.published();
     reply.header('etag', etag).header('cache-control', `public, max-age=${maxAgeSeconds}`);
     return isKnown(request.headers['if-none-match'], etag)
@@ -77,7 +79,7 @@ function keySet(server: FastifyInstance, path: string, signer: Signer): void {
 }
 function loginEndpoints(server: FastifyInstance, issuer: string, signer: Signer): void {
   const document = loginMetadata(`${issuer}/backends`, ['ES256', 'RS256']);
-  server.get('/backends/.well-known/openid-configuration', { schema: metadataDocs }, async (_, reply) =>
+  server.get('/backends/.well-known/openid-configuration', { exposeHeadRoute: true, schema: metadataDocs }, async (_, reply) =>
     reply.header('cache-control', 'public, max-age=300').send(document),
   );
   keySet(server, '/backends/jwks', signer);

@@ -74,7 +74,7 @@ function endpoints(server: FastifyInstance, parts: ServerParts, document: () => 
   metadataEndpoints(server, parts);
   healthEndpoints(server, parts.health);
   if (parts.metrics) metricsEndpoint(server, parts.metrics);
-  server.get('/openapi.json', { schema: openapiDocs }, document);
+  server.get('/openapi.json', { exposeHeadRoute: true, schema: openapiDocs }, document);
   if (parts.people) server.register(parts.people);
 }
 /** Told by a twin that never listens: few brokers are ever asked, and no start waits for it. */
@@ -110,6 +110,7 @@ export function bare(parts: Pick<ServerParts, 'onRefused' | 'onFault'> & Partial
     keepAliveTimeout: 30_000,
     forceCloseConnections: 'idle',
     return503OnClosing: true,
+    // RFC 9110 §9.1: what anyone may GET has its HEAD, route by route; an export or a live feed is not begun for its head.
     exposeHeadRoutes: false,
     routerOptions: { ignoreTrailingSlash: false, caseSensitive: true },
     // Ours are set below: with a maker named here the framework does not even load its own.

@@ -197,6 +197,39 @@ describe('/metrics', () => {
   });
 });
 
+it('HEAD is GET without its body, wherever anyone may GET; elsewhere it is no method', async () => {
+  const paths = [
+    '/.well-known/oauth-authorization-server',
+    '/jwks',
+    '/rar',
+    '/authorize',
+    '/healthz',
+    '/readyz',
+    '/openapi.json',
+    '/metrics',
+  ];
+  for (const path of paths) {
+    const [head, full] = await Promise.all(['HEAD', 'GET'].map((method) => fetch(`${rig.issuer}${path}`, { method })));
+    assert.ok(head && full);
+    const body = await full.arrayBuffer();
+    const of = ({ status, headers }: Response) => [
+      path,
+      status,
+      headers.get('content-type'),
+      headers.get('cache-control'),
+      headers.get('etag'),
+    ];
+    assert.deepEqual(of(head), of(full));
+    // The numbers of /metrics go on meanwhile.
+    if (path !== '/metrics') assert.equal(head.headers.get('content-length'), String(body.byteLength), path);
+    assert.equal((await head.arrayBuffer()).byteLength, 0, path);
+    const posted = await fetch(`${rig.issuer}${path}`, { method: 'POST' });
+    assert.deepEqual([posted.status, posted.headers.get('allow')], [405, 'GET, HEAD'], path);
+  }
+  const token = await fetch(`${rig.issuer}/token`, { method: 'HEAD' });
+  assert.deepEqual([token.status, token.headers.get('allow')], [405, 'POST']);
+});
+
 describe('/openapi.json', () => {
   interface Operation {
     readonly summary?: string;
@@ -254,7 +287,11 @@ describe('/openapi.json', () => {
     const { paths } = await document();
     const told = Object.entries(paths).flatMap(([path, item]) => Object.keys(item).map((method) => `${path} ${method.toUpperCase()}`));
     const routes = [...rig.app.server.printRoutes({ commonPrefix: false }).matchAll(/(\/\S*) \(([A-Z, ]+)\)/g)].flatMap(
-      ([, path, methods = '']) => methods.split(', ').map((method) => `${path} ${method}`),
+      ([, path, methods = '']) =>
+        methods
+          .split(', ')
+          .filter((method) => method !== 'HEAD') // of each GET, and told by it
+          .map((method) => `${path} ${method}`),
     );
     assert.ok(routes.length >= 12);
     assert.deepEqual(told.sort(), routes.sort());
