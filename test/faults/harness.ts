@@ -46,6 +46,8 @@ export interface Launch {
   readonly node?: readonly string[];
   readonly program?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** The address of this one, where several brokers are one issuer. */
+  readonly door?: string;
 }
 export interface House extends AsyncDisposable {
   /** Nobody sends anything any more. */
@@ -174,7 +176,8 @@ export async function openHouse(
       const began = performance.now();
       const child = house.spawn(launch);
       const exited = once(child, 'exit').then(([code, signal]): Exit => ({ code: code as number | null, signal: signal as string | null }));
-      if (!(await untilReady(issuer, exited))) throw new Error(`the broker did not become ready:\n${child.said.join('\n')}`);
+      if (!(await untilReady(launch?.door ?? issuer, exited)))
+        throw new Error(`the broker did not become ready:\n${child.said.join('\n')}`);
       const readyMs = performance.now() - began;
       return {
         child,

@@ -15,6 +15,8 @@ export interface Wish {
   readonly tool: 'create_refund' | 'list_orders';
   readonly args: Readonly<Record<string, string | number>>;
   readonly key?: string;
+  /** Quoted as its purpose, so that its entry can be told from all others. */
+  readonly mark?: string;
 }
 /** One sending of it, with the identifiers that it used up. */
 export interface Sent {
@@ -39,11 +41,15 @@ export interface Grant {
   readonly keyed: boolean;
 }
 export interface LoadOptions {
+  /** The address of one of several brokers; else the issuer's own. */
+  readonly door?: string;
   readonly inFlight?: number;
   /** Share of the wishes that have an Idempotency-Key. */
   readonly keyed?: number;
   /** What all wishes have in common. */
   readonly wish?: Partial<Wish>;
+  /** Each wish has a mark of its own. */
+  readonly marked?: true;
   /** Told that the broker stops, by an answer that ends its connection, send nothing more: as whoever routes to it would. */
   readonly heedful?: true;
   /** Epoch seconds. */
@@ -101,7 +107,7 @@ export const claimsOf = (token: string): Readonly<Record<string, unknown>> =>
 export function createLoad(house: House, options: LoadOptions = {}): Load {
   const { inFlight = 16, keyed = 0.3, now = () => Math.floor(Date.now() / 1000), onGrant } = options;
   const { issuer } = house;
-  const { hostname: host, port } = new URL(issuer);
+  const { hostname: host, port } = new URL(options.door ?? issuer);
   const grants: Grant[] = [];
   const used: Sent[] = [];
   const lost: Sent[] = [];
@@ -144,13 +150,14 @@ export function createLoad(house: House, options: LoadOptions = {}): Load {
             ? { payment_id: `pay_${made}`, amount_minor: 1 + (made % 5000), currency: 'EUR' }
             : { customer_id: `c_${made}` },
         ...(Math.random() < keyed && { key: randomUUID() }),
+        ...(options.marked && { mark: randomUUID() }),
         ...options.wish,
         ...over,
       };
     },
     make(wish = load.wish(), over = {}) {
       const at = now();
-      const { client, proofKey, tool, args } = wish;
+      const { client, proofKey, tool, args, mark } = wish;
       const key = house.agents[client];
       const assertion =
         over.assertion ??
@@ -166,7 +173,8 @@ export function createLoad(house: House, options: LoadOptions = {}): Load {
           { alg: 'ES256', typ: 'dpop+jwt', jwk: bareJwk(proofKey) },
           { htm: 'POST', htu: `${issuer}/token`, iat: at, jti: randomUUID(), ...(nonce !== undefined && { nonce }) },
         );
-      const details = { type: DETAILS, locations: [RESOURCE], actions: ['tools/call'], identifier: tool, arguments: args };
+      const action = { type: DETAILS, locations: [RESOURCE], actions: ['tools/call'], identifier: tool, arguments: args };
+      const details = mark === undefined ? action : { ...action, purpose: mark };
       const form = new URLSearchParams({
         grant_type: client === 'refund-bot' ? GRANT : 'client_credentials',
         client_assertion_type: ASSERTION_TYPE,

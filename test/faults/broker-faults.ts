@@ -1,0 +1,220 @@
+/** What befalls two brokers and their Redis, one fault at a time: how it begins, and how it ends. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { BLACKHOLE } from '../services/proxy.ts';
+import type { Redis } from '../services/redis.ts';
+import { eventually, look } from './harness.ts';
+import { said } from './load.ts';
+import type { Kind, Pair, Side } from './pair.ts';
+
+export interface Struck {
+  readonly pair: Pair;
+  /** The side that it befalls, where it befalls one; chosen anew each time. */
+  readonly side: Side;
+  readonly other: Side;
+  /** What must be said of this time in the summary. */
+  note(what: string): void;
+}
+export interface Fault {
+  readonly about: string;
+  readonly on?: Kind;
+  /** Lines of Redis' configuration. */
+  readonly config?: readonly string[];
+  /** Whose door must say that it cannot grant while it lasts; `some`: now and then. */
+  readonly away: 'both' | 'one' | 'some';
+  /** The store has forgotten all: what was granted before has its entries no more. */
+  readonly forgets?: true;
+  begin(struck: Struck): Promise<void>;
+  end(struck: Struck): Promise<void>;
+}
+const upTo = (ms: number): number => Math.random() * ms;
+const nothing = async (): Promise<void> => undefined;
+/** Asked at both doors with the very same bytes: at most one may win. Answers how often one did. */
+async function contend({ side, other }: Struck, contenders: number): Promise<number> {
+  const { key: _, ...wish } = side.load.wish();
+  const sent = side.load.make(wish);
+  const asked = Array.from({ length: contenders }, (__, i) => (i % 2 ? other : side).load.send({ ...sent }));
+  return (await Promise.all(asked)).filter((outcome) => said(outcome)[0] === 200).length;
+}
+
+export const FAULTS = {
+  dead: {
+    about: 'Redis is killed, and started again',
+    away: 'both',
+    begin: ({ pair }) => pair.redis.kill(),
+    end: ({ pair }) => pair.redis.restart(),
+  },
+  stopped: {
+    about: 'Redis stands still (SIGSTOP)',
+    away: 'both',
+    begin: async ({ pair }) => pair.redis.pause(),
+    end: async ({ pair }) => pair.redis.resume(),
+  },
+  slow: {
+    about: 'each answer of Redis comes late, within its timeout or past it',
+    away: 'some',
+    begin: async ({ pair }) => {
+      const delayMs = Math.random() < 0.5 ? upTo(400) : 1_500 + upTo(1_500);
+      for (const { proxy } of pair.sides) proxy.set({ down: { delayMs } });
+      await sleep(400 + upTo(600));
+    },
+    end: async ({ pair }) => {
+      for (const { proxy } of pair.sides) proxy.set();
+    },
+  },
+  reset: {
+    about: 'the connection is reset in the middle of a command',
+    away: 'some',
+    begin: async ({ side }) => {
+      side.proxy.set({ up: { resetAfterBytes: Math.ceil(upTo(20_000)) } });
+      await sleep(300);
+    },
+    end: async ({ side }) => side.proxy.set(),
+  },
+  partition: {
+    about: 'no byte comes through either way (proxy)',
+    away: 'one',
+    begin: async ({ side }) => side.proxy.set(BLACKHOLE),
+    end: async ({ side }) => side.proxy.set(),
+  },
+  deaf: {
+    about: 'what is asked is done, and no answer comes (proxy, one way)',
+    away: 'one',
+    begin: async ({ side }) => side.proxy.set({ down: { hold: true } }),
+    end: async ({ side }) => {
+      side.proxy.cut();
+      side.proxy.set();
+    },
+  },
+  mute: {
+    about: 'what is asked does not arrive, until the partition heals (proxy, the other way)',
+    away: 'one',
+    begin: async ({ side }) => side.proxy.set({ up: { hold: true } }),
+    end: async ({ side }) => side.proxy.set(),
+  },
+  full: {
+    about: 'Redis has no memory left',
+    away: 'both',
+    begin: async ({ pair }) => void (await pair.redis.cli('CONFIG', 'SET', 'maxmemory', '1mb')),
+    end: async ({ pair }) => void (await pair.redis.cli('CONFIG', 'SET', 'maxmemory', '0')),
+  },
+  loading: {
+    about: 'Redis is killed, and takes its time to read its file',
+    config: ['key-load-delay 300'],
+    away: 'both',
+    begin: async ({ pair: { redis }, note }) => {
+      await redis.cli('BGREWRITEAOF');
+      const rewritten = async (): Promise<boolean> => /aof_rewrite_in_progress:0/.test(String(await redis.cli('INFO', 'persistence')));
+      await eventually(rewritten);
+      await redis.kill();
+      const began = performance.now();
+      void redis.restart().then(
+        () => note(`loaded in ${Math.round((performance.now() - began) / 100) / 10} s`),
+        () => note('not loaded'),
+      );
+      await sleep(100);
+    },
+    end: async ({ pair }) => void (await eventually(async () => (await pair.redis.cli('PING')) === 'PONG', 30_000)),
+  },
+  emptied: {
+    about: 'Redis forgets everything: nothing more until the brokers are started anew, and then nothing from before',
+    away: 'both',
+    forgets: true,
+    begin: async ({ pair }) => void (Math.random() < 0.5 ? await pair.redis.cli('FLUSHALL') : await pair.redis.restartEmpty()),
+    end: async ({ pair }) => {
+      for (const side of pair.sides) await side.broker?.stop();
+      for (const side of pair.sides) await side.start();
+    },
+  },
+  failover: {
+    about: 'the master is killed, another takes over (Sentinel, WAIT)',
+    on: 'sentinel',
+    away: 'some',
+    begin: async ({ pair: { sentinel }, note }) => {
+      const master = await sentinel?.master();
+      if (!sentinel || !master) throw new Error('no master');
+      const began = performance.now();
+      await master.kill();
+      await sentinel.failedOver(master);
+      note(`another master after ${Math.round((performance.now() - began) / 100) / 10} s`);
+      await master.restart();
+      // It must follow before its own turn to take over comes.
+      const follows = async (): Promise<boolean> => ((await master.cli('ROLE')) as readonly unknown[])[3] === 'connected';
+      if (!(await eventually(follows, 20_000))) throw new Error('the old master does not follow');
+    },
+    end: nothing,
+  },
+  slot: {
+    about: 'the slot of the store moves to another node (Cluster)',
+    on: 'cluster',
+    away: 'some',
+    begin: async ({ pair: { cluster } }) => {
+      if (!cluster) throw new Error('no Cluster');
+      const slot = await cluster.slotOf('{countersign}');
+      const from = await cluster.ownerOf(slot);
+      const rest: readonly Redis[] = cluster.nodes.filter((node) => node !== from);
+      const moving = await cluster.move(slot, rest[Math.floor(upTo(rest.length))] as Redis);
+      await sleep(upTo(400));
+      await moving.finish();
+    },
+    end: nothing,
+  },
+  contended: {
+    about: 'one request, fifty times, at two brokers',
+    away: 'some',
+    begin: async (struck) => {
+      const won = [];
+      for (let round = 0; round < 10; round++) won.push(await contend(struck, 50));
+      if (won.some((count) => count > 1)) throw new Error(`winners of each round: ${won.join(' ')}`);
+      // A broker that is too busy to answer before its deadline lets nobody win.
+      struck.note(`${won.filter((count) => count === 1).length} of 10 rounds have their one winner`);
+    },
+    end: nothing,
+  },
+  stalled: {
+    about: 'a broker stands still after its replay check, and goes on past its deadline; meanwhile the other is asked the same',
+    away: 'some',
+    begin: async (struck) => {
+      const { side, other, note } = struck;
+      const sent = Array.from({ length: 12 }, () => {
+        const { key: _, ...wish } = side.load.wish();
+        return side.load.make(wish);
+      });
+      const here = Promise.all(sent.map((one) => side.load.send(one)));
+      await sleep(upTo(25));
+      side.broker?.child.kill('SIGSTOP');
+      const there = await Promise.all(sent.map((one) => other.load.send({ ...one })));
+      await sleep(2_500);
+      side.broker?.child.kill('SIGCONT');
+      const answers = await here;
+      const won = answers.map((answer, i) => [answer, there[i]].filter((one) => one && said(one)[0] === 200).length);
+      if (won.some((count) => count > 1)) throw new Error('one request was granted by both');
+      note(`${answers.filter((answer) => said(answer)[0] === 200).length} of 12 by the one that stood still`);
+    },
+    end: nothing,
+  },
+  clock: {
+    about: 'a broker is started on a wrong clock (libfaketime), minutes to hours ahead or behind',
+    away: 'some',
+    begin: async ({ side, note }) => {
+      await side.broker?.stop();
+      side.broker = undefined;
+      const seconds = Math.round((Math.random() < 0.5 ? -1 : 1) * (30 + upTo(7_200)));
+      const env = { LD_PRELOAD: FAKETIME, FAKETIME: `${seconds < 0 ? '' : '+'}${seconds}`, DONT_FAKE_MONOTONIC: '1' };
+      const child = side.spawn({ ...env, FAKETIME_DONT_FAKE_MONOTONIC: '1' });
+      const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+      const granted: string[] = [];
+      await eventually(async () => child.exitCode !== null || (await look(`${side.door}/healthz`)).status === 200, 20_000);
+      for (let i = 0; i < 10 && child.exitCode === null; i++) {
+        const answer = await side.load.ask();
+        granted.push(answer.is === 'answered' ? String(answer.answer.status) : answer.is);
+      }
+      note(child.exitCode === null ? `answers ${[...new Set(granted)].join(' ')}` : 'refuses to start');
+      child.kill('SIGKILL');
+      await ended;
+      if (granted.includes('200')) throw new Error(`it granted with a clock that is ${seconds} s wrong`);
+    },
+    end: ({ side }) => side.start(),
+  },
+} satisfies Readonly<Record<string, Fault>>;
+export type FaultName = keyof typeof FAULTS;
+const FAKETIME = '/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1';
