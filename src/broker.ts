@@ -82,7 +82,9 @@ async function attempt(rooms: Rooms, request: TokenRequest, draft: Draft): Promi
   if (!agreed.ok) return agreed;
 
   // One grant, whose claims hold at the moment it becomes durable or not at all.
-  const grant = toGrant(asked.value, decision.value, { issuer, now: world.now(), root: rootOf(asked.value.agreed?.story ?? draft.id) });
+  const made = toGrant(asked.value, decision.value, { issuer, now: world.now(), root: rootOf(asked.value.agreed?.story ?? draft.id) });
+  if (!made.ok) return made;
+  const grant = made.value;
   draft.note(reservedOf(shares));
   const claims = [...decision.value.claims, ...reserve(shares, grant.txn), ...agreed.value, ...remember(asked.value, grant)];
   return issue(minter, job.value, grant, claims, draft, lent);

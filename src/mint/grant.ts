@@ -37,17 +37,21 @@ export interface Made {
   readonly policies: readonly string[];
 }
 
-/** exp = min(policy, subject, actors, approval) (wire.md §3.2). */
+/**
+ * exp = min(policy, subject, actors, approval) (wire.md §3.2). Refuses where nothing is left of that: a proof or an approval ends within this
+ * very second, and a token that has ended when it is made would spend budgets for nothing.
+ */
 export function toGrant(
   asked: Asked,
   decision: Decision,
   made: { readonly issuer: string; readonly now: EpochSeconds; readonly root: string },
-): Grant {
+): Result<Grant> {
   const { issuer, now: iat, root } = made;
   // Whole seconds, downwards: an issuer may write fractions (RFC 7519 §2), `expires_in` may not (RFC 6749 appendix A.14).
   const ends = [iat + decision.ttlSeconds, asked.until, asked.agreed?.until, registeredEnd(asked, iat)];
   const exp = Math.floor(Math.min(...ends.filter((end) => end !== undefined)));
-  return grantOf(asked, { root, iat, exp, policies: decision.policies }, issuer);
+  if (exp > iat) return ok(grantOf(asked, { root, iat, exp, policies: decision.policies }, issuer));
+  return Math.floor(asked.until) > iat ? refuse('approval_expired') : refuse('subject_bad', { detail: 'token_expired' });
 }
 
 /** What a back end makes for an agent lives no longer than its registration says. */

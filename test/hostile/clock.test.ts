@@ -86,6 +86,9 @@ describe('as time passes', () => {
     const again = { assertion: { claims: { jti: randomUUID(), exp: at + 60.25 } } };
     assert.equal((await told({ nonce, ...again })).said, '200');
     assert.equal((await told({ nonce, ...again })).said, '401 invalid_client assertion_replayed');
+    // Less than a second is left: no token that has ended when it is made.
+    const short = { subject: { claims: { exp: rig.now() + 0.75 } } };
+    assert.equal((await told({ nonce, ...short })).said, '400 invalid_request subject_bad token_expired');
   });
   test('then: the chain verifies, metrics name nobody, nobody else was asked', () => settled(ground));
 });
