@@ -133,7 +133,7 @@ export function createFatigue(rooms: FatigueRooms): Fatigue {
   async function fold([row]: readonly Row[]): Promise<{ readonly claims: readonly Claim[]; readonly rows: number }> {
     const approval = row && (await approvalOf(row.entry.approval));
     // A plan is looked at as a whole: what was agreed to there says little of each action alone.
-    if (!row || !approval || 'plan' in approval) return { claims: [], rows: 1 };
+    if (!row || !approval || approval.plan) return { claims: [], rows: 1 };
     const turn = turnOf(row, approval);
     const claims: Claim[] = [];
     const now = row.entry.at;
@@ -169,7 +169,7 @@ export function createFatigue(rooms: FatigueRooms): Fatigue {
     return tool ? tool.fill(args) : args;
   }
   async function counted(approval: Approval, votes: readonly Vote[], now: EpochSeconds): Promise<readonly Claim[]> {
-    const own = votes.filter((vote) => !('confirms' in vote));
+    const own = votes.filter(({ confirms }) => !confirms);
     const [first] = own;
     if (!first) return [];
     const key = personKey(first.by);

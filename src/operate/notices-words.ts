@@ -13,12 +13,15 @@ const FIRST: Readonly<Record<NoticeEvent, string>> = {
 const NAMES = {
   server: 'server',
   tool: 'tool',
+  of: 'steps',
+  steps: 'namely',
   agent: 'agent',
   owner: 'owned by',
   through: 'through',
   subject: 'on behalf of',
   recorded: 'with',
   quorum: 'people needed',
+  confirmation: 'and a yes of theirs',
   by: 'by',
   step: 'what',
   scope: 'of',
@@ -27,7 +30,7 @@ const NAMES = {
 } as const;
 
 export function mailWords({ event, link, who, facts }: Notice): { readonly subject: string; readonly text: string } {
-  const about = event === 'halt' ? [facts['step'], facts['scope'], facts['target']] : [facts['tool'], facts['agent']];
+  const about = event === 'halt' ? [facts['step'], facts['scope'], facts['target']] : [facts['tool'] ?? 'a plan', facts['agent']];
   const subject = `${FIRST[event]}: ${about.map(words).filter(Boolean).join(' · ')}`;
   const rows = [
     ...Object.entries(NAMES).flatMap(([key, label]) => (facts[key] === undefined ? [] : [[label, words(facts[key])] as const])),

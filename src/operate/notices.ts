@@ -1,7 +1,7 @@
 /** What people are told of an entry: names and codes of ours, never what an agent wrote. Pure. */
 import { createHash } from 'node:crypto';
 import type { Approval } from '../approve/state.ts';
-import type { Bundle, Entry } from '../model.ts';
+import { type Bundle, type Entry, nameOf } from '../model.ts';
 import { rootOf } from '../record/entry.ts';
 import type { Json, JsonObject } from '../wire/json.ts';
 import type { Notice, NoticeEvent } from './notifier.ts';
@@ -38,26 +38,35 @@ export function noticeOf({ key, entry, approval, bundle, issuer }: NoticeParts):
     return { ...base, link: `${issuer}/console`, who: [], facts, until: entry.at + NEWS_SECONDS };
   }
   if (!approval || !/^apr_[0-9a-f]{32}$/.test(approval.id)) return undefined;
-  const { demand, client, subject, actors, resource, tool, until } = approval;
+  // A plan of which people are asked nothing is agreed to by nobody.
+  if ((event === 'approved' || event === 'denied') && entry.by === undefined) return undefined;
+  const { demand, client, subject, actors, resource, tool, until, plan } = approval;
   const server = bundle.servers.byResource(resource);
+  const subjectName = nameOf(subject);
+  const asked = [...demand.who, ...(demand.confirm ? [subjectName] : [])];
   const through = actors.filter((actor) => actor !== client);
   const facts: JsonObject = {
     approval: approval.id,
     agent: name(client),
     ...(entry.owner !== undefined && { owner: name(entry.owner) }),
     ...(through.length > 0 && { through: through.map(name) }),
-    subject: name(subject.kind === 'agent' ? subject.id : `${subject.issuer}:${subject.subject}`),
-    server: name(server?.id ?? 'unknown'),
-    tool: name(tool),
+    subject: name(subjectName),
+    ...(plan
+      ? { steps: plan.steps.slice(0, MAX_STEPS).map((step) => called(step, bundle)), of: plan.steps.length }
+      : { server: name(server?.id ?? 'unknown'), tool: name(tool) }),
     quorum: demand.quorum,
+    ...(demand.confirm && { confirmation: true }),
     until: new Date(until * 1000).toISOString(),
-    ...recordable(entry.recorded, server?.tools.get(tool)?.recordable ?? []),
+    ...(!plan && recordable(entry.recorded, server?.tools.get(tool)?.recordable ?? [])),
     ...(entry.by !== undefined && { by: name(entry.by) }),
   };
   const last = event === 'pending' ? until : entry.at + NEWS_SECONDS;
-  return { ...base, link: `${issuer}/console/approvals/${approval.id}`, who: demand.who.map(name), facts, until: last };
+  return { ...base, link: `${issuer}/console/approvals/${approval.id}`, who: asked.map(name), facts, until: last };
 }
 
+const MAX_STEPS = 20;
+const called = ({ resource, tool }: Pick<Approval, 'resource' | 'tool'>, { servers }: Bundle): string =>
+  `${name(servers.byResource(resource)?.id ?? 'unknown')}/${name(tool)}`;
 /** Letters, digits and what names are joined by; the rest could move a cursor, hide, call a whole channel or become a link. */
 const ODD = /[^\p{L}\p{N}._:@+=-]/gu;
 const MAX_NAME = 160;

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { mailWords } from '../../../src/operate/notices-words.ts';
 import type { Delivery } from '../../../src/operate/notifier.ts';
-import { ask, decide, desk, ISSUER, kinds, rest, scene, secret, teller } from './telling.ts';
+import { ask, decide, desk, ISSUER, kinds, RESOURCE, rest, scene, secret, teller } from './telling.ts';
 
 const FAILED: Delivery = { ok: false, flaw: 'network' };
 
@@ -168,6 +168,30 @@ test('what somebody else wrote into the store is never told', async () => {
   await rest();
   assert.deepEqual(one.got, []);
   assert.ok(on.faults.length > 0, 'somebody is told of the store');
+});
+
+test('a confirmation is asked of the person it is done for; a plan names its steps and none of their arguments', async () => {
+  const on = scene();
+  const one = desk();
+  await teller(on, one);
+  await ask(on, { more: { demand: { who: [], quorum: 0, ttlSeconds: 60, confirm: true } } });
+  const step = { resource: RESOURCE, tool: 'pay', digest: `sha-256:${'A'.repeat(43)}`, asks: true, facts: { purpose: 'canary' } } as const;
+  const plan = { ordered: true, steps: Array.from({ length: 30 }, () => step) };
+  const recorded = { steps: [{ purpose: 'canary', recorded: { amount: 1 } }] };
+  const approval = await ask(on, { facts: { recorded, tool: 'plan' }, more: { plan, tool: 'plan', resource: `${ISSUER}/plans` } });
+  await rest();
+  const [first, second] = one.got;
+  assert.deepEqual([first?.who, first?.facts['confirmation'], first?.facts['quorum']], [['people:u_carol'], true, 0]);
+  const { steps, of, tool } = second?.facts ?? {};
+  assert.deepEqual([Array.isArray(steps) && steps.length, Array.isArray(steps) && steps[0], of, tool], [20, 'shop/pay', 30, undefined]);
+  assert.equal(JSON.stringify(one.got).includes('canary'), false);
+  assert.match(mailWords(second ?? assert.fail()).subject, /^An agent waits for people to agree: a plan · bot$/);
+  // Agreed to by nobody: a plan of which nothing needs people.
+  const draft = on.record.open('plan');
+  draft.note({ approval: approval.id });
+  await on.record.commit(draft, 'approved', []);
+  await rest();
+  assert.equal(one.got.length, 2);
 });
 
 const HOSTILE = [

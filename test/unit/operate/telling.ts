@@ -41,9 +41,10 @@ export interface Asked {
   readonly client?: string;
   readonly subject?: string;
   readonly tool?: string;
+  readonly more?: Partial<Approval>;
 }
 /** An approval that waits, with its entry. */
-export async function ask({ world, record }: Scene, { args = {}, facts = {}, ...over }: Asked = {}): Promise<Approval> {
+export async function ask({ world, record }: Scene, { args = {}, facts = {}, more = {}, ...over }: Asked = {}): Promise<Approval> {
   const id: Id<'apr'> = `apr_${String(++serial).padStart(32, '0')}`;
   const approval: Approval = {
     id,
@@ -67,6 +68,7 @@ export async function ask({ world, record }: Scene, { args = {}, facts = {}, ...
     votes: [],
     facts: { owner: 'people:u_alice', ...facts },
     sealed: keeper.seal(id, { arguments: args, attributes: {} }),
+    ...more,
   };
   const draft = record.open('exchange');
   draft.note({ ...approval.facts, client: approval.client, approval: id, policies: ['pay-asks'] });
