@@ -5,14 +5,21 @@ import type { World } from './model.ts';
 import { createAgents } from './operate/agents.ts';
 import type { Operate } from './operate/operator.ts';
 import { createPlayground } from './operate/playground.ts';
-import { type ReadUses, scanUses } from './operate/uses.ts';
+import { type LastUse, scanUses } from './operate/uses.ts';
 import type { Store } from './store/store.ts';
 
-export function openAgents(
-  config: Config,
-  rooms: { readonly store: Store; readonly world: World; readonly bundles: Bundles; readonly revoke: Operate['revoke'] },
-  uses: ReadUses = scanUses(rooms.store),
-): Pick<Operate, 'agents' | 'playground'> {
+interface Rooms {
+  readonly store: Store;
+  readonly world: World;
+  readonly bundles: Bundles;
+  readonly revoke: Operate['revoke'];
+  readonly entries: Operate['entries'];
+}
+export function openAgents(config: Config, { entries, ...rooms }: Rooms): Pick<Operate, 'agents' | 'playground'> {
   const issuers = config.issuers.filter(({ vouches }) => vouches.some((kind) => kind !== 'agent')).map(({ id }) => id);
-  return { agents: createAgents({ ...rooms, uses }), playground: createPlayground({ ...rooms, issuers }) };
+  const lastUse: LastUse = async ({ agent, resource, tool }) => {
+    const found = await entries.find({ agent, server: resource, tool, outcome: 'minted' }, { limit: 1 });
+    return found.entries[0]?.entry.at;
+  };
+  return { agents: createAgents({ ...rooms, uses: scanUses(rooms.store), lastUse }), playground: createPlayground({ ...rooms, issuers }) };
 }

@@ -187,7 +187,7 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
     leases: leases.list,
     verifiers: feed.verifiers,
     revoke,
-    ...openAgents(config, { store, world, bundles, revoke }),
+    ...openAgents(config, { store, world, bundles, revoke, entries: lookout.entries }),
     approvals,
     ...more,
     fatigue: notify.fatigue,

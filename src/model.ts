@@ -180,6 +180,10 @@ export interface StatedRule {
   readonly code?: string;
   readonly remedy?: Remedy;
   readonly approval?: Demand;
+  /** From then on it grants nothing. */
+  readonly ends?: EpochSeconds;
+  /** It grants nothing by itself: beside one of these, what they demand does not count. */
+  readonly insteadOf?: readonly string[];
   /** Its `@owner`, its conditions in plain words, and what they compare with. */
   said(): { readonly owner?: string; readonly conditions: readonly string[]; readonly compared: readonly Compared[] };
 }

@@ -8,7 +8,7 @@ const TOOL = /^(.+)::Action$/;
 
 /** Read when somebody asks: a bundle may have ten thousand of them. */
 export function stated(rule: Rule): StatedRule {
-  const { id, effect, source, scope, ttlSeconds, code, remedy, approval } = rule;
+  const { id, effect, source, scope, ttlSeconds, code, remedy, approval, ends, insteadOf } = rule;
   let said: ReturnType<StatedRule['said']> | undefined;
   return {
     id,
@@ -24,6 +24,8 @@ export function stated(rule: Rule): StatedRule {
     ...(code !== undefined && { code }),
     ...(remedy && { remedy }),
     ...(approval && { approval }),
+    ...(ends !== undefined && { ends }),
+    ...(insteadOf && { insteadOf }),
     said: () => {
       said ??= say(rule);
       return said;

@@ -4,10 +4,11 @@ import { sumOf } from '../decide/budgets.ts';
 import { type Result, refuse } from '../errors.ts';
 import type { Agent, Budget, Bundle, EpochSeconds, World } from '../model.ts';
 import type { Store } from '../store/store.ts';
+import { SCOPE_LIST } from '../wire/oauth.ts';
 import { ok } from '../wire/result.ts';
 import { mandateOf, type Right, spell } from './mandate.ts';
 import type { Halt, Revoke } from './revoke.ts';
-import type { ReadUses, Use, Uses } from './uses.ts';
+import type { LastUse, ReadUses, Use, Uses } from './uses.ts';
 
 /** As served at GET /operator/agents. */
 export interface ShownAgent {
@@ -60,7 +61,7 @@ export interface AgentStatus {
   readonly unused_days: number;
   readonly uses_since?: EpochSeconds;
   readonly agent: ShownAgent & { readonly issuer?: string; readonly subject?: string };
-  readonly mandate: readonly (Right & { readonly used: boolean; readonly uses: number; readonly last_use?: EpochSeconds })[];
+  readonly mandate: readonly (Right & { readonly used: boolean; readonly uses?: number; readonly last_use?: EpochSeconds })[];
   readonly budgets: readonly ShownBudget[];
 }
 export interface Agents {
@@ -75,31 +76,57 @@ export interface AgentsRooms {
   readonly bundles: Pick<Bundles, 'current'>;
   readonly revoke: Pick<Revoke, 'list'>;
   readonly uses: ReadUses;
+  /** Where there is an index of the ledger: what lies before the newest entries. */
+  readonly lastUse?: LastUse;
 }
 export const UNUSED_DAYS = 90;
 const DAY = 86_400;
+/** What one answer asks of the index. */
+const LOOKUPS = 300;
 
-export function createAgents({ store, world, bundles, revoke, uses: readUses }: AgentsRooms): Agents {
-  async function known(days: number) {
+export function createAgents({ store, world, bundles, revoke, uses: readUses, lastUse }: AgentsRooms): Agents {
+  async function known() {
     const bundle = bundles.current();
     const now = world.now();
-    const [halts, uses] = await Promise.all([revoke.list(), readUses()]);
-    const said = { now, bundle: bundle.hash, unused_days: days, ...(uses.since !== undefined && { uses_since: uses.since }) };
-    return { bundle, now, halts, uses, said };
+    const [halts, recent] = await Promise.all([revoke.list(), readUses()]);
+    return { bundle, now, halts, recent };
+  }
+  /** With what the index knows of rights that the newest entries do not show. A base token has no tool to look for. */
+  async function further(bundle: Bundle, agents: readonly Agent[], recent: Uses, now: EpochSeconds): Promise<Uses> {
+    if (recent.since === undefined || !lastUse) return recent;
+    const missing = agents.flatMap((agent) =>
+      mandateOf(agent, bundle, now).flatMap(({ server, tool }) => {
+        const resource = bundle.servers.byId(server)?.resource ?? '';
+        const isKnown = tool === SCOPE_LIST || recent.of(agent.id).some((use) => use.resource === resource && use.tool === tool);
+        return isKnown ? [] : [{ agent: agent.id, resource, tool }];
+      }),
+    );
+    const older = new Map<string, Use[]>();
+    for (const wanted of missing.slice(0, LOOKUPS)) {
+      const at = await lastUse(wanted);
+      const { agent, resource, tool } = wanted;
+      if (at !== undefined) older.set(agent, [...(older.get(agent) ?? []), { resource, tool, at, count: 0 }]);
+    }
+    const of = (agent: string): readonly Use[] => [...recent.of(agent), ...(older.get(agent) ?? [])];
+    return missing.length > LOOKUPS ? { of, since: recent.since } : { of };
   }
   return {
     async list(days) {
-      const { bundle, now, halts, uses, said } = await known(days);
-      return { ...said, agents: bundle.agents.all.map((agent) => shown({ agent, bundle, now, halts, uses, days }).agent) };
+      const { bundle, now, halts, recent } = await known();
+      const uses = await further(bundle, bundle.agents.all, recent, now);
+      const agents = bundle.agents.all.map((agent) => shown({ agent, bundle, now, halts, uses, days }).agent);
+      return { ...saidOf(bundle, now, uses, days), agents };
     },
     async show(id, days) {
-      const { bundle, now, halts, uses, said } = await known(days);
+      const { bundle, now, halts, recent } = await known();
       const found = bundle.agents.byClient(id);
       if (!found) return refuse('not_found');
+      const uses = await further(bundle, [found], recent, now);
       const { agent, mandate } = shown({ agent: found, bundle, now, halts, uses, days });
       const { identity } = found;
       const federated = identity.use === 'federated' ? { issuer: identity.issuer, subject: identity.subject } : {};
-      return ok({ ...said, agent: { ...agent, ...federated }, mandate, budgets: await budgetsOf(found, bundle, mandate, store) });
+      const budgets = await budgetsOf(found, bundle, mandate, store);
+      return ok({ ...saidOf(bundle, now, uses, days), agent: { ...agent, ...federated }, mandate, budgets });
     },
   };
 }
@@ -115,10 +142,15 @@ function shown(of: {
   const { agent, bundle, now, halts, days } = of;
   const { id, name, owner, owned, sponsor, purpose, review, suspended, identity, limits } = agent;
   const uses = of.uses.of(id);
-  const mandate = mandateOf(agent, bundle).map((right) => {
+  const mandate = mandateOf(agent, bundle, now).map((right) => {
     const resource = bundle.servers.byId(right.server)?.resource;
     const use = uses.find((one: Use) => one.resource === resource && one.tool === right.tool);
-    return { ...right, used: use !== undefined && use.at > now - days * DAY, uses: use?.count ?? 0, ...(use && { last_use: use.at }) };
+    return {
+      ...right,
+      used: use !== undefined && use.at > now - days * DAY,
+      ...(use && use.count > 0 && { uses: use.count }),
+      ...(use && { last_use: use.at }),
+    };
   });
   const last = Math.max(...uses.map(({ at }) => at));
   return {
@@ -144,6 +176,12 @@ function shown(of: {
     },
   };
 }
+const saidOf = ({ hash }: Bundle, now: EpochSeconds, { since }: Uses, days: number) => ({
+  now,
+  bundle: hash,
+  unused_days: days,
+  ...(since !== undefined && { uses_since: since }),
+});
 const dayOf = (now: EpochSeconds): string => new Date(now * 1000).toISOString().slice(0, 10);
 
 /** Of the tools that it has a right to. What others of the same owner take from a budget is in it too. */

@@ -1,6 +1,6 @@
 /** What an agent may do, in words, tool by tool: read from the bundle in force, decided by nobody. Pure. */
 import { DEFAULT_TTL_SECONDS, MAX_TTL_SECONDS } from '../decide/decide.ts';
-import type { Agent, Bundle, Demand, StatedRule, ToolServer } from '../model.ts';
+import type { Agent, Bundle, Demand, EpochSeconds, StatedRule, ToolServer } from '../model.ts';
 import { SCOPE_LIST } from '../wire/oauth.ts';
 
 /** As served: a policy with its place in its file. */
@@ -17,6 +17,8 @@ export interface ShownRule {
   readonly code?: string;
   readonly remedy?: string;
   readonly approval?: string;
+  /** The last day (UTC) on which it grants anything. */
+  readonly until?: string;
 }
 /** One tool that some permit names this agent for. */
 export interface Right {
@@ -37,7 +39,7 @@ export interface Right {
 }
 
 export function showRule(rule: StatedRule): ShownRule {
-  const { id, effect, file, line, lastLine, text, ttlSeconds, code, remedy, approval } = rule;
+  const { id, effect, file, line, lastLine, text, ttlSeconds, code, remedy, approval, ends } = rule;
   const { owner, conditions } = rule.said();
   return {
     id,
@@ -52,12 +54,15 @@ export function showRule(rule: StatedRule): ShownRule {
     ...(code !== undefined && { code }),
     ...(remedy && { remedy: remedy.text }),
     ...(approval && { approval: demanded(approval) }),
+    ...(ends !== undefined && { until: lastDay(ends) }),
   };
 }
 
-/** Every right of this agent, in the order of the servers' files. */
-export function mandateOf(agent: Agent, { servers, policy }: Pick<Bundle, 'servers' | 'policy'>): readonly Right[] {
-  const rules = policy.rules ?? [];
+const lastDay = (ends: EpochSeconds): string => new Date((ends - 1) * 1000).toISOString().slice(0, 10);
+
+/** Every right of this agent, in the order of the servers' files. What has ended is no part of it. */
+export function mandateOf(agent: Agent, { servers, policy }: Pick<Bundle, 'servers' | 'policy'>, now: EpochSeconds): readonly Right[] {
+  const rules = (policy.rules ?? []).filter(({ ends }) => ends === undefined || ends > now);
   const mine = (['actor', 'subject'] as const).map((as) => {
     const type = as === 'actor' ? 'Actor' : 'Agent';
     return { as, its: rules.filter((rule) => names(rule, type, agent.id)) };
@@ -67,16 +72,19 @@ export function mandateOf(agent: Agent, { servers, policy }: Pick<Bundle, 'serve
     [SCOPE_LIST, ...server.tools.keys()].flatMap((tool) =>
       mine.flatMap(({ as, its }): readonly Right[] => {
         const here = its.filter((rule) => covers(rule, server.id, tool));
-        const permits = here.filter(({ effect }) => effect === 'permit');
+        const permits = here.filter(grants);
         if (permits.length === 0) return [];
         const theirs = as === 'actor' ? others.filter((rule) => covers(rule, server.id, tool)) : [];
-        const people = theirs.filter(({ effect }) => effect === 'permit');
-        const never = [...new Set([...here, ...theirs])].filter(({ effect }) => effect === 'forbid');
-        return [right({ agent, as, server, tool, permits, people, never })];
+        const people = theirs.filter(grants);
+        const both = [...new Set([...here, ...theirs])];
+        const never = both.filter(({ effect }) => effect === 'forbid');
+        const lighter = both.filter(({ insteadOf }) => insteadOf !== undefined);
+        return [right({ agent, as, server, tool, permits, people, never, lighter })];
       }),
     ),
   );
 }
+const grants = ({ effect, insteadOf }: StatedRule): boolean => effect === 'permit' && insteadOf === undefined;
 /** A rule for one person alone says nothing of the agent, so only what holds for a kind counts where `id` is absent. */
 const names = ({ principal }: StatedRule, type: string, id?: string): boolean =>
   principal === undefined || (principal.type === type && (principal.id === undefined || principal.id === id));
@@ -92,8 +100,9 @@ function right(of: {
   readonly permits: readonly StatedRule[];
   readonly people: readonly StatedRule[];
   readonly never: readonly StatedRule[];
+  readonly lighter: readonly StatedRule[];
 }): Right {
-  const { agent, as, server, tool, permits, people, never } = of;
+  const { agent, as, server, tool, permits, people, never, lighter } = of;
   const dead = as === 'actor' && people.length === 0;
   const what = tool === SCOPE_LIST ? `list the tools of ${server.name}` : `call ${tool} at ${server.name}`;
   const forWhom = as === 'subject' ? ' for itself' : dead ? ' for others' : ` for ${audience(people)}`;
@@ -102,6 +111,10 @@ function right(of: {
   for (const rule of never) words.push(sentence('Never', rule));
   const demands = [...permits, ...people].flatMap(({ approval }) => approval ?? []);
   for (const text of new Set(demands.map(demanded))) words.push(`${text.charAt(0).toUpperCase()}${text.slice(1)}.`);
+  for (const rule of lighter) {
+    const instead = rule.approval ? demanded(rule.approval) : 'nobody needs to agree';
+    words.push(`Instead of what ${(rule.insteadOf ?? []).join(' and ')} demands, ${instead}${under(rule)}.`);
+  }
   const life = lifeOf(agent, permits, people);
   if (!dead && life !== undefined) words.push(`Its token lives ${spell(life)}.`);
   return {
@@ -111,7 +124,7 @@ function right(of: {
     tool,
     description: server.tools.get(tool)?.description ?? 'Opens a connection and lists what there is; runs nothing.',
     words,
-    permits: permits.map(showRule),
+    permits: [...permits, ...lighter].map(showRule),
     people: people.map(showRule),
     never: never.map(showRule),
     dead,
@@ -131,7 +144,8 @@ function alternatives(permits: readonly StatedRule[]): string {
 }
 const under = (rule: StatedRule): string => {
   const { conditions } = rule.said();
-  return conditions.length === 0 ? '' : ` ${conditions.join(' and ')}`;
+  const all = [...conditions, ...(rule.ends === undefined ? [] : [`until ${lastDay(rule.ends)}`])];
+  return all.length === 0 ? '' : ` ${all.join(' and ')}`;
 };
 function sentence(lead: string, rule: StatedRule): string {
   const text = rule.remedy ? `${stop(rule.remedy.text)}` : '';

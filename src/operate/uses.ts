@@ -18,6 +18,12 @@ export interface Uses {
   readonly since?: EpochSeconds;
 }
 export type ReadUses = () => Promise<Uses>;
+/** When an agent was last granted a tool, however long ago; undefined: never. */
+export type LastUse = (wanted: {
+  readonly agent: string;
+  readonly resource: string;
+  readonly tool: string;
+}) => Promise<EpochSeconds | undefined>;
 
 const PAGE = 500;
 

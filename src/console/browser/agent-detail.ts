@@ -55,7 +55,7 @@ function Shows({ right, id }: { readonly right: Right; readonly id: string }): V
     <p class="ag-badges">
       ${as === 'subject' ? html`<${Badge} tone="info">for itself<//>` : html`<${Badge}>for others<//>`}
       ${dead && html`<${Badge} tone="warn">never granted<//>`}
-      ${last === undefined ? html`<${Badge}>not used yet<//>` : html`<span class="quiet">${uses.toLocaleString('en')} ${uses === 1 ? 'grant' : 'grants'}, last <${Ago} at=${last} /></span>`}
+      ${last === undefined ? html`<${Badge}>not used yet<//>` : html`<span class="quiet">${uses === undefined ? 'last granted' : `${uses.toLocaleString('en')} ${uses === 1 ? 'grant' : 'grants'} lately, last`} <${Ago} at=${last} /></span>`}
     </p>
     <p>${first}</p>
     ${limits.length > 0 && html`<ul class="ag-limits">${limits.map((text) => html`<li>${text}</li>`)}</ul>`}

@@ -47,7 +47,7 @@ export interface Right {
   readonly never: readonly Rule[];
   readonly dead: boolean;
   readonly used: boolean;
-  readonly uses: number;
+  readonly uses?: number;
   readonly last_use?: number;
 }
 export interface Budget {

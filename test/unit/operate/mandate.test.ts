@@ -3,12 +3,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Demand } from '../../../src/model.ts';
 import { demanded, mandateOf, type Right } from '../../../src/operate/mandate.ts';
-import { agentOf, compiled, forbid, PAY, permit } from '../../policy/fixture.ts';
+import { agentOf, compiled, forbid, NOW, PAY, permit } from '../../policy/fixture.ts';
 
 const LOOK = 'shop::Action::"look"';
 async function rights(policies: string, agent = 'bot'): Promise<readonly Right[]> {
   const { bundle } = await compiled(policies);
-  return mandateOf(agentOf(bundle, agent), bundle);
+  return mandateOf(agentOf(bundle, agent), bundle, NOW);
 }
 const wordsOf = async (policies: string, agent?: string): Promise<readonly (readonly string[])[]> =>
   (await rights(policies, agent)).map(({ words }) => words);
@@ -73,6 +73,25 @@ const TABLE: readonly (readonly [string, string, string, readonly (readonly stri
     `${BOT_PAYS}@id("asked") @approval("team:leads,people:u_alice") @quorum("2") @approval_ttl("4h") permit (principal is Person, action == ${PAY}, resource);`,
     'bot',
     [['May call pay at Shop for a person.', '2 of people:u_alice or team:leads must agree within 4 hours.', 'Its token lives 30 seconds.']],
+  ],
+  [
+    'until a day, and not after it',
+    `@id("past") @until("2020-01-31") permit (principal == Actor::"bot", action == ${LOOK}, resource);@id("now") @until("2030-01-31") permit (principal == Actor::"bot", action == ${PAY}, resource);${SUPPORT}`,
+    'bot',
+    [['May call pay at Shop for a person when the person’s groups include “support” until 2030-01-31.', 'Its token lives 60 seconds.']],
+  ],
+  [
+    'a question that is taken away is no right of its own',
+    `${BOT_PAYS}@id("asked") @approval("team:leads") permit (principal is Person, action == ${PAY}, resource);@id("small") @approval_instead_of("asked") permit (principal is Person, action == ${PAY}, resource) when { context.input.amount < 10 };`,
+    'bot',
+    [
+      [
+        'May call pay at Shop for a person.',
+        '1 of team:leads must agree within 15 minutes.',
+        'Instead of what asked demands, nobody needs to agree when amount is less than 10.',
+        'Its token lives 30 seconds.',
+      ],
+    ],
   ],
 ];
 for (const [name, policies, agent, expected] of TABLE) {
