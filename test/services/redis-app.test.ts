@@ -1,78 +1,35 @@
 /** Two whole brokers of one issuer on one Redis, through their front doors. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
-import { pino } from 'pino';
-import { createApp } from '../../src/app.ts';
-import { type ConfigInput, parseConfig } from '../../src/config.ts';
 import { verifyChains } from '../../src/store/chains.ts';
 import { openLedger } from '../../src/store/store-redis-ledger.ts';
 import type { JsonObject } from '../../src/wire/json.ts';
-import { createWorld } from '../../src/world.ts';
 import { DELETE } from '../flow/approving.ts';
 import { agreedPlan, erase, ORDERED } from '../flow/planning.ts';
-import { type Asking, freePort, type Rig, startRig } from '../support/rig.ts';
-import { UNLIMITED } from '../support/unlimited.ts';
+import type { Asking, Rig } from '../support/rig.ts';
 import { until } from './program.ts';
 import { skipUnless } from './provision.ts';
 import { type Redis, startRedis } from './redis.ts';
 import { at } from './redis-room.ts';
+import { nonceOf, startTwo, type TwoBrokers } from './two-brokers.ts';
 
 suite('two brokers on one Redis', { skip: await skipUnless('redis') }, () => {
   let redis: Redis;
   let rig: Rig;
-  const ends: (() => Promise<void>)[] = [];
-  let doors: readonly [string, string];
+  let two: TwoBrokers;
+  let doors: TwoBrokers['doors'];
   before(async () => {
     redis = await startRedis({ appendfsync: 'always' });
-    ends.push(redis.stop);
-    const environment = { KEY: randomBytes(32).toString('base64url'), REDIS: redis.password };
-    const shared = {
-      store: { use: 'redis', url: `redis://${redis.host}:${redis.port}`, password: { env: 'REDIS' } },
-      keys: { use: 'local', secret: { env: 'KEY' } },
-    } as const satisfies Partial<ConfigInput>;
-    rig = await startRig({ config: shared, environment });
-    ends.push(rig.stop);
-    const port = await freePort();
-    const config = parseConfig({
-      ...shared,
-      issuer: rig.issuer,
-      listen: { port },
-      policies: join(rig.folder, 'policies'),
-      operator: { socket: join(rig.folder, 'other.sock') },
-      limits: UNLIMITED,
-      issuers: [
-        {
-          use: 'oidc',
-          id: 'people',
-          issuer: rig.idp.issuer,
-          vouches: ['person', 'service'],
-          clients: { 'refund-bot': 'refund-bot-app' },
-          attributes: { groups: 'groups' },
-        },
-      ],
-    });
-    const other = await createApp(config, { world: createWorld(), log: pino({ level: 'silent' }), environment });
-    ends.push(other.close);
-    await other.listen();
-    // As if this store had been there for long: what the tests bring was issued before it was made.
-    doors = [rig.issuer, `http://127.0.0.1:${port}`];
-    const before = await Promise.all(doors.map(nonceOf));
-    await redis.cli('HSET', '{countersign}:meta', 'since', '0');
-    // Nonces begin anew with the memory: until both brokers have heard of it.
-    await until(async () => {
-      const [one, two] = await Promise.all(doors.map(nonceOf));
-      return one === two && !before.includes(one ?? '');
-    }, 'both brokers to be told');
+    two = await startTwo(redis);
+    ({ rig, doors } = two);
   });
   after(async () => {
-    for (const end of ends.reverse()) await end();
+    await two?.stop();
+    await redis?.stop();
   });
-  const nonceOf = async (door: string): Promise<string> =>
-    (await fetch(`${door}/token`, { method: 'POST', body: new URLSearchParams() })).headers.get('dpop-nonce') ?? '';
   const formed = async (asking: Asking = {}) => rig.form({ nonce: await nonceOf(doors[0]), ...asking });
   interface Answer {
     readonly status: number;
