@@ -78,6 +78,22 @@ test('how long it took runs from the question; under two seconds only where that
   await fatigue.close();
 });
 
+test('what one agreed to and another then denied is one vote of each', async () => {
+  const on = scene();
+  const fatigue = learner(on);
+  const approval = await ask(on);
+  await decide(on, approval, 'approve', 'people:u_a');
+  for (let i = 0; i < 5; i++) await rest();
+  await decide(on, approval, 'deny', 'people:u_b');
+  for (let i = 0; i < 5; i++) await rest();
+  const { approvers } = await fatigue.list();
+  assert.deepEqual(approvers.map(({ who, votes, approved }) => [who, votes, approved]).sort(), [
+    ['people:u_a', 1, 1],
+    ['people:u_b', 1, 0],
+  ]);
+  await fatigue.close();
+});
+
 test('what another demand, agent or tool was is another habit; a plan is none', async () => {
   const on = scene();
   const fatigue = learner(on);

@@ -135,7 +135,7 @@ test('a receiver that is gone gets nothing more; another under its name gets wha
   const second = await teller(on, again);
   await ask(on);
   await rest();
-  assert.deepEqual([again.got.length, second.notify.states().get('chat')], [0, 'gone']);
+  assert.deepEqual([again.got.length, second.told, second.notify.states().get('chat')], [0, [], 'gone']);
   await second.notify.close();
   const other = desk('chat', 'second');
   await teller(on, other);

@@ -85,7 +85,7 @@ export async function decide(
   const kept = keeper.read(id, (await store.look([`approval/${id}`])).found[0]);
   if (!kept) throw new Error('no such approval');
   const vote: Vote = { by, vote: how, at: world.now(), reason: 'r', stands: ['team:leads'], via: 'console' };
-  const next: Approval = { ...kept.approval, state: how === 'approve' ? 'approved' : 'denied', votes: [vote] };
+  const next: Approval = { ...kept.approval, state: how === 'approve' ? 'approved' : 'denied', votes: [...kept.approval.votes, vote] };
   const draft = record.open('operator');
   draft.note({ ...next.facts, client: next.client, approval: id, by });
   await record.commit(draft, how === 'approve' ? 'approved' : 'denied', [keeper.write(kept, next, 'state_conflict')]);
