@@ -1,5 +1,5 @@
 /** What is in force: agents, servers, compiled policy; one immutable value, taken once per exchange. Knows files and shapes; may not know tokens or requests. */
-import type { Budget, Bundle, Policy, Registration, Tool, ToolServer } from '../model.ts';
+import type { Agent, Budget, Bundle, Policy, Registration, Tool, ToolServer } from '../model.ts';
 import type { JsonObject } from '../wire/json.ts';
 import type { CredentialKind } from '../wire/oauth.ts';
 import type { Result } from '../wire/result.ts';
@@ -34,6 +34,7 @@ export type Files = ReadonlyMap<string, string>;
 export interface Sources {
   readonly schema: { readonly file: string; readonly text: string };
   readonly policies: readonly { readonly file: string; readonly text: string }[];
+  readonly agents: readonly Pick<Agent, 'id'>[];
   readonly servers: readonly ToolServer[];
   readonly budgets: readonly Budget[];
 }

@@ -49,7 +49,7 @@ export async function compileBundle(
   // With a server left out, every policy that names its tools would be called wrong: those problems come first.
   if (schema === undefined || !complete) return no(sorted(problems));
   const budgets = compileBudgets(files, formats, servers, problems);
-  const engined = await engine({ schema: { file: SCHEMA, text: schema }, policies, servers, budgets });
+  const engined = await engine({ schema: { file: SCHEMA, text: schema }, policies, agents, servers, budgets });
   if (!engined.ok) problems.push(...engined.error);
   if (!engined.ok || problems.length > 0) return no(sorted(problems));
   warnings.push(...engined.value.warnings);

@@ -1,5 +1,5 @@
 import { setImmediate as breathe } from 'node:timers/promises';
-import { type SchemaJson, type ValidationError, validate } from '@cedar-policy/cedar-wasm/nodejs';
+import { policyToJson, type SchemaJson, type ValidationError, validate } from '@cedar-policy/cedar-wasm/nodejs';
 import type { Problem } from '../bundle/bundle.ts';
 import { didYouMean } from '../bundle/nearest.ts';
 import type { Typed } from './policy-cedar-schema.ts';
@@ -38,6 +38,21 @@ export function refuseStrangers(rules: readonly Rule[], servers: readonly string
     const { file, line } = source;
     (effect === 'forbid' ? problems : warnings).push({ file, line, text: `there is no server ${id}`, ...didYouMean(id, servers) });
   }
+}
+
+const NAMED = /\b(Agent|Actor)::"((?:[^"\\]|\\.)*)"/g;
+/** Agents that policies name and nobody has registered: perhaps not yet, or no more. What is meant for them holds for nobody. */
+export function unregistered(rules: readonly Rule[], agents: readonly string[]): readonly Problem[] {
+  const known = new Set(agents);
+  return rules.flatMap(({ source: { file, line, text } }) => {
+    const strangers = new Set([...text.matchAll(NAMED)].map(([, , id = '']) => id).filter((id) => !known.has(id)));
+    if (strangers.size === 0) return [];
+    // Only what Cedar reads counts, not what a comment says.
+    const parsed = policyToJson(text);
+    const read = parsed.type === 'success' ? JSON.stringify(parsed.json) : '';
+    const isNamed = (id: string): boolean => ['Agent', 'Actor'].some((type) => read.includes(JSON.stringify({ type, id }).slice(1, -1)));
+    return [...strangers].filter(isNamed).map((id) => ({ file, line, text: `there is no agent ${id}`, ...didYouMean(id, agents) }));
+  });
 }
 
 /**

@@ -10,7 +10,7 @@ import { readSchema, type Typed } from './policy-cedar-schema.ts';
 import { Unfit } from './policy-cedar-shape.ts';
 import { type Rule, readPolicies } from './policy-cedar-source.ts';
 import { hasEnded, standing } from './policy-cedar-standing.ts';
-import { refuseLooseEnds, refuseStrangers, refuseTwins, unique, validateRules } from './policy-cedar-validate.ts';
+import { refuseLooseEnds, refuseStrangers, refuseTwins, unique, unregistered, validateRules } from './policy-cedar-validate.ts';
 import { stated } from './policy-cedar-words.ts';
 
 /** Cedar's names for parsed policies belong to the process, whatever engines there are. */
@@ -32,6 +32,12 @@ export function cedarEngine(options: { readonly slots?: Slots } = {}): Engine {
       sources.servers.map(({ id }) => id),
       problems,
       warnings,
+    );
+    warnings.push(
+      ...unregistered(
+        rules,
+        sources.agents.map(({ id }) => id),
+      ),
     );
     if (typed) await validateRules(typed, rules, problems, warnings);
     if (!typed || problems.length > 0) return no(unique(problems));

@@ -225,6 +225,16 @@ test('agents are found by client id and by the issuer and subject of their workl
   assert.equal(bundle.agents.byClient('sub')?.limits.maxTtlSeconds, 30);
 });
 
+test('an agent that a policy names and nobody registered is told of; what a comment names is not', async () => {
+  const rule = (scope: string, rest = ''): string =>
+    `\n@id("x") permit (${scope}, action == shop::Action::"pay", resource) // unlike Agent::"gone"\n${rest};`;
+  const said = async (text: string) => (await compiled(ALL + text)).warnings.map(formatProblem);
+  const told = ['p.cedar:3: there is no agent bott (did you mean bot?)'];
+  assert.deepEqual(await said(rule('principal == Actor::"bott"')), told);
+  assert.deepEqual(await said(rule('principal', 'unless { principal == Agent::"bott" }')), told);
+  assert.deepEqual(await said(rule('principal == Agent::"bot"')), []);
+});
+
 test('what no rule can see is said, and typed as nothing', async () => {
   const odd = server(
     'amount: { type: integer }',
