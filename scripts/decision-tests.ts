@@ -3,12 +3,9 @@ import { z } from 'zod';
 import type { Files, Problem } from '../src/bundle/bundle.ts';
 import { readYaml } from '../src/bundle/bundle-folder-yaml.ts';
 import { sharesOf } from '../src/decide/budgets.ts';
-import { decide } from '../src/decide/decide.ts';
-import type { Refusal } from '../src/errors.ts';
-import type { Action, Agent, Asked, Bundle, Decision, Draft, Facts, Person } from '../src/model.ts';
-import { digest } from '../src/wire/digest.ts';
+import { type Rehearsal, rehearse, type Supposed, toAsked } from '../src/decide/rehearse.ts';
+import type { Bundle, Decision } from '../src/model.ts';
 import type { JsonObject } from '../src/wire/json.ts';
-import { SCOPE_LIST } from '../src/wire/oauth.ts';
 import { no, ok, type Result } from '../src/wire/result.ts';
 
 const anyJson = z.custom<JsonObject>((value) => typeof value === 'object' && value !== null && !Array.isArray(value), 'must be a mapping');
@@ -81,18 +78,12 @@ export function runDecisionTests(
 }
 
 function runOne(bundle: Bundle, test: Case): Result<Omit<Outcome, 'file' | 'line'>, string> {
-  const asked = toAsked(bundle, test);
-  if (!asked.ok) return asked;
-  const { draft, facts } = draftAt(Date.parse(test.at) / 1000);
-  const { action } = asked.value;
+  const asked = toAsked(bundle, toRehearsal(test));
+  if (!asked.ok) return no(`there is no ${asked.error.lacks} ${asked.error.name}`);
   const shares = sharesOf(asked.value, bundle);
   const stranger = Object.keys(test.spent).find((id) => !shares.some(({ budget }) => budget.id === id));
   if (stranger !== undefined) return no(`this action takes from no budget ${stranger}`);
-  const sums = shares.map(({ budget }) => test.spent[budget.id] ?? 0);
-  const wrong = action.kind === 'call' && action.call.arguments ? action.tool.check(action.call.arguments) : undefined;
-  const decided: Result<Decision, Refusal> =
-    wrong === undefined ? decide(asked.value, bundle, draft, shares, sums) : no({ reason: 'arguments_bad' });
-  const policies = [...(facts().policies ?? [])].sort();
+  const { decided, policies } = rehearse(bundle, asked.value, Date.parse(test.at) / 1000, ({ budget }) => test.spent[budget.id] ?? 0);
   const got = describe(
     decided.ok
       ? { decision: 'allow', ttl: decided.value.ttlSeconds, approval: demanded(decided.value) }
@@ -118,69 +109,13 @@ function runOne(bundle: Bundle, test: Case): Result<Omit<Outcome, 'file' | 'line
   });
 }
 
-function toAsked(bundle: Bundle, test: Case): Result<Asked, string> {
-  const [serverId = '', toolName = ''] = test.tool.split(/\/(.*)/s);
-  const server = bundle.servers.byId(serverId);
-  const tool = server?.tools.get(toolName);
-  if (!server || (!tool && toolName !== SCOPE_LIST)) return no(`there is no tool ${test.tool}`);
-  const chain: Agent[] = [];
-  for (const id of [...test.via, test.agent]) {
-    const agent = bundle.agents.byClient(id);
-    if (!agent) return no(`there is no agent ${id}`);
-    chain.push(agent);
-  }
-  const client = chain.at(-1) as Agent;
-  const subject = test.for ? toPerson(test.for) : client;
-  const action: Action = tool
-    ? {
-        kind: 'call',
-        tool,
-        call: {
-          resource: server.resource,
-          tool: toolName,
-          digest: digest(test.arguments),
-          ...(!tool.hidden && { arguments: test.arguments }),
-        },
-      }
-    : { kind: 'list' };
-  return ok({
-    caller: { client },
-    subject,
-    actors: test.for ? chain : chain.slice(0, -1),
-    server,
-    action,
-    kind: 'jwt',
-    until: Number.MAX_SAFE_INTEGER,
-    deferred: false,
-  });
+function toRehearsal({ agent, via, for: whom, tool: name, arguments: args }: Case): Rehearsal {
+  const [server = '', tool = ''] = name.split(/\/(.*)/s);
+  return { agent, via, server, tool, arguments: args, ...(whom && { for: toPerson(whom) }) };
 }
-function toPerson({ sub, kind, ...attributes }: NonNullable<Case['for']>): Person {
+function toPerson({ sub, kind, ...attributes }: NonNullable<Case['for']>): Supposed {
   const colon = sub.indexOf(':');
-  return {
-    kind: kind ?? 'person',
-    issuer: sub.slice(0, colon),
-    subject: sub.slice(colon + 1),
-    exp: Number.MAX_SAFE_INTEGER,
-    attributes: attributes as JsonObject,
-  };
-}
-function draftAt(now: number): { readonly draft: Draft; facts(): Facts } {
-  let facts: Facts = {};
-  const draft: Draft = {
-    id: 'exc_test',
-    now,
-    signal: new AbortController().signal,
-    late: false,
-    turn: async (_kind, work) => work(),
-    get facts() {
-      return facts;
-    },
-    note: (more) => {
-      facts = { ...facts, ...more };
-    },
-    spend: () => {},
-  };
-  return { draft, facts: () => facts };
+  return { kind: kind ?? 'person', issuer: sub.slice(0, colon), subject: sub.slice(colon + 1), attributes: attributes as JsonObject };
 }
 
 const describe = (it: {

@@ -210,3 +210,10 @@ test('the nearest integer: against a search that tries them all', async () => {
     if (found !== undefined) assert.notEqual(at(found), at(value));
   }
 });
+
+test('the nearest integer: without a mark, each single boundary by halves', async () => {
+  for (let boundary = 1; boundary <= 300; boundary++) {
+    const differs = async (x: number): Promise<boolean> => x >= boundary !== 150 >= boundary;
+    assert.equal(await nearest({ value: 150, from: 0, to: 300, marks: [], differs }), boundary > 150 ? boundary : boundary - 1);
+  }
+});
