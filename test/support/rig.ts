@@ -88,6 +88,8 @@ export interface RigOptions {
   readonly config?: Partial<ConfigInput>;
   /** Console, where people log in at the rig's own issuer as `idp.person` says. */
   readonly console?: Partial<NonNullable<ConfigInput['console']>>;
+  /** What this broker is called: browsers know passkeys of names, not of addresses. */
+  readonly host?: 'localhost';
   readonly world?: World;
   readonly environment?: Readonly<Record<string, string>>;
   /** Another program than this one (toy.ts). */
@@ -111,7 +113,7 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
     serverKeys: { shop: server.publicJwk },
   });
   await options.bundle?.(policies);
-  const issuer = `http://127.0.0.1:${await freePort()}`;
+  const issuer = `http://${options.host ?? '127.0.0.1'}:${await freePort()}`;
   const program = options.program ?? { createApp, parseConfig };
   const config = program.parseConfig({
     issuer,

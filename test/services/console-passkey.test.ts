@@ -1,0 +1,103 @@
+/** A passkey in Chromium, by its virtual authenticator: registered, demanded, signed with, cancelled, removed; and the ledger holds what it signed. */
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import type { CDPSession, Page } from 'playwright-core';
+import { verifyLedger } from '../../scripts/verify-ledger.ts';
+import { deletion, pending, poll } from '../flow/approving.ts';
+import { editBundle } from '../flow/front-door.ts';
+import { PROVEN } from '../flow/keyholders.ts';
+import { type Rig, startRig } from '../support/rig.ts';
+import { assertSound, type OpenedConsole, openConsole, textOf } from './console.ts';
+import { skipUnless } from './provision.ts';
+
+interface Authenticator {
+  readonly session: CDPSession;
+  readonly id: string;
+}
+/** CDP's WebAuthn domain. `verified`: there is somebody whose finger it knows. */
+async function authenticator(page: Page, verified = true): Promise<Authenticator> {
+  const session = await page.context().newCDPSession(page);
+  await session.send('WebAuthn.enable');
+  const { authenticatorId: id } = await session.send('WebAuthn.addVirtualAuthenticator', {
+    options: {
+      protocol: 'ctap2',
+      transport: 'internal',
+      hasResidentKey: true,
+      hasUserVerification: true,
+      isUserVerified: verified,
+      automaticPresenceSimulation: true,
+    },
+  });
+  return { session, id };
+}
+
+describe('a passkey in a browser', { skip: await skipUnless('chromium') }, () => {
+  let rig: Rig;
+  let open: OpenedConsole;
+  let page: Page;
+  let key: Authenticator;
+  before(async () => {
+    const bundle = (folder: string): Promise<void> => editBundle(folder, 'people.cedar', '@approval("team:privacy")', PROVEN);
+    rig = await startRig({ host: 'localhost', console: {}, bundle });
+    open = await openConsole({ rig, roles: ['approver'], teams: ['privacy'] });
+    page = open.page;
+    key = await authenticator(page);
+  });
+  after(async () => {
+    await open?.[Symbol.asyncDispose]();
+    await rig?.stop();
+  });
+  async function approve(id: string): Promise<void> {
+    await page.goto(`${open.base}/console/approvals/${id}`);
+    await page.waitForSelector('#reason');
+    await page.fill('#reason', 'looked at the ticket');
+    await page.getByRole('button', { name: /^approve/i }).click();
+    await page.getByRole('button', { name: 'Sign and approve' }).click();
+  }
+
+  it('is registered on one’s own page, and told with its key', async () => {
+    await page.goto(`${open.base}/console/me`);
+    await page.waitForSelector('#label');
+    await page.fill('#label', 'my laptop');
+    await page.getByRole('button', { name: 'Register a passkey' }).click();
+    await page.waitForSelector('.passkey');
+    assert.match(await textOf(page, '.passkey'), /my laptop/);
+    await assertSound(page, open.problems);
+    const entry = (await rig.entries()).findLast(({ kind }) => kind === 'passkey');
+    const { credentials } = await key.session.send('WebAuthn.getCredentials', { authenticatorId: key.id });
+    const id = Buffer.from(credentials[0]?.credentialId ?? '', 'base64').toString('base64url');
+    assert.deepEqual([entry?.by, entry?.context?.['credential'], entry?.context?.['origin']], ['people:u_alice', id, open.base]);
+  });
+
+  it('signs the very action, and the ledger proves it offline', async () => {
+    const { code, id } = await pending(rig, deletion('cus_signed'));
+    await approve(id);
+    await page.waitForSelector('.closed.good');
+    await assertSound(page, open.problems);
+    assert.equal((await poll(rig, code)).status, 200);
+    const report = await verifyLedger(join(rig.folder, 'data', 'countersign.db'));
+    assert.deepEqual([report.ok, report.proofs], [true, 1]);
+  });
+
+  it('without its person nothing is sent, and the page says so', async () => {
+    const { code, id } = await pending(rig, deletion('cus_unverified'));
+    await key.session.send('WebAuthn.setUserVerified', { authenticatorId: key.id, isUserVerified: false });
+    await approve(id);
+    await page.waitForSelector('[role=alert]');
+    assert.match(await textOf(page, '[role=alert]'), /Nothing was sent/);
+    await key.session.send('WebAuthn.setUserVerified', { authenticatorId: key.id, isUserVerified: true });
+    assert.equal((await poll(rig, code)).body['error'], 'authorization_pending');
+    await assertSound(page, open.problems);
+  });
+
+  it('removed, it signs nothing more', async () => {
+    await page.goto(`${open.base}/console/me`);
+    await page.getByRole('button', { name: 'Remove' }).click();
+    await page.waitForSelector('.passkey', { state: 'detached' });
+    const { code, id } = await pending(rig, deletion('cus_removed'));
+    await approve(id);
+    await page.waitForSelector('[role=alert]');
+    assert.equal((await poll(rig, code)).body['error'], 'authorization_pending');
+  });
+});
