@@ -2,10 +2,11 @@
 import { createKeeper, type Keeper } from '../../../src/approve/kept.ts';
 import type { Approval, Vote } from '../../../src/approve/state.ts';
 import { openSecret } from '../../../src/keys/secret-file.ts';
-import type { Bundle, Entry, Facts, Id } from '../../../src/model.ts';
+import type { Bundle, Entry, Facts, Id, World } from '../../../src/model.ts';
 import type { Delivery, Notice, Notifier } from '../../../src/operate/notifier.ts';
 import { createNotify, type Notify, type Told } from '../../../src/operate/notify.ts';
 import { createRecord, type Reader, type Recorder } from '../../../src/record/record.ts';
+import type { Store } from '../../../src/store/store.ts';
 import type { JsonObject } from '../../../src/wire/json.ts';
 import { type MemoryStore, memoryStore } from '../../support/memory-store.ts';
 import { type TestWorld, testWorld } from '../../support/test-world.ts';
@@ -19,16 +20,23 @@ const server = { id: 'shop', resource: RESOURCE, tools };
 /** As much of a bundle as is looked at. */
 export const bundle = { servers: { byResource: (uri: string) => (uri === RESOURCE ? server : undefined) } } as unknown as Bundle;
 
-export interface Scene {
-  readonly world: TestWorld;
-  readonly store: MemoryStore;
+/** One broker's: its store and clock, and who reads what it commits. */
+export interface Broker {
+  readonly world: World;
+  readonly store: Store;
   readonly record: Recorder;
   readonly readers: Reader[];
   readonly faults: unknown[];
 }
+export interface Scene extends Broker {
+  readonly world: TestWorld;
+  readonly store: MemoryStore;
+}
 export function scene(): Scene {
   const world = testWorld();
-  const store = memoryStore({ now: world.now });
+  return brokerOn(memoryStore({ now: world.now }), world);
+}
+export function brokerOn<S extends Store, W extends World>(store: S, world: W): Broker & { readonly store: S; readonly world: W } {
   const readers: Reader[] = [];
   const faults: unknown[] = [];
   const record = createRecord({ store, world, deadlineMs: 5_000, readers, onFault: (fault) => faults.push(fault) });
@@ -44,7 +52,7 @@ export interface Asked {
   readonly more?: Partial<Approval>;
 }
 /** An approval that waits, with its entry. */
-export async function ask({ world, record }: Scene, { args = {}, facts = {}, more = {}, ...over }: Asked = {}): Promise<Approval> {
+export async function ask({ world, record }: Broker, { args = {}, facts = {}, more = {}, ...over }: Asked = {}): Promise<Approval> {
   const id: Id<'apr'> = `apr_${String(++serial).padStart(32, '0')}`;
   const approval: Approval = {
     id,
@@ -77,7 +85,7 @@ export async function ask({ world, record }: Scene, { args = {}, facts = {}, mor
 }
 /** One vote that decides it, with its entry. */
 export async function decide(
-  { world, record, store }: Scene,
+  { world, record, store }: Broker,
   { id }: Approval,
   how: 'approve' | 'deny' = 'approve',
   by = 'people:u_lea',
@@ -115,7 +123,7 @@ export interface Teller {
   readonly notify: Notify;
   readonly told: Told[];
 }
-export async function teller(on: Scene, ...notifiers: readonly Notifier[]): Promise<Teller> {
+export async function teller(on: Broker, ...notifiers: readonly Notifier[]): Promise<Teller> {
   const { world, store, record, faults } = on;
   const told: Told[] = [];
   const bundles = { current: () => bundle } as never;
