@@ -116,6 +116,10 @@ function byClient(e: Entry): readonly Row[] {
   else if (e.kind === 'pending' || e.kind === 'approved' || e.kind === 'denied') {
     add('decided', e.detail);
     add('because', typeof e.context?.['reason'] === 'string' && `“${e.context['reason']}”`);
+    add(
+      'signed',
+      isObject(e.context?.['passkey']) && `with the passkey ${e.context['passkey']['credential']}; npm run verify-ledger checks it`,
+    );
   }
   add('rules', e.policies && e.policies.length > 0 && e.policies.join(', '));
   add('bundle', e.bundle);

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { verifyLedger } from '../../scripts/verify-ledger.ts';
 import { canonical, digest, sha256 } from '../../src/wire/digest.ts';
 import type { JsonObject } from '../../src/wire/json.ts';
 import { softPasskey } from '../support/passkey.ts';
@@ -9,6 +10,7 @@ import { type Rig, startRig } from '../support/rig.ts';
 import { asking, CUSTOMER, deletion, operator, pending, poll, said, vote } from './approving.ts';
 import { editBundle } from './front-door.ts';
 import { approver, cast, challengeOf, holder, offerTo, PROVEN, register, signedVote } from './keyholders.ts';
+import { erase, planned, states } from './planning.ts';
 import { logIn } from './visiting.ts';
 
 const PRIVACY = '@approval("team:privacy")';
@@ -89,6 +91,8 @@ describe('a vote that a passkey signs', () => {
     assert.deepEqual([voted.status, voted.body['state']], [200, 'approved'], voted.text);
     assert.equal((voted.body['votes'] as readonly JsonObject[])[0]?.['proof'], 'passkey');
     assert.equal((await poll(rig, code)).status, 200);
+    const { words } = (await operator(rig, 'GET', `/operator/explain/${id}`)).body as { readonly words: readonly string[] };
+    assert.match(words.join('\n'), new RegExp(`signed +with the passkey ${alice.passkey.id}`));
     const entry = await last('approved');
     const proof = entry?.context?.['passkey'] as JsonObject;
     assert.deepEqual(
@@ -116,6 +120,19 @@ describe('a vote that a passkey signs', () => {
     assert.deepEqual([voted.status, voted.body['state']], [200, 'approved'], voted.text);
     await editBundle(folder, 'people.cedar', '@confirm @approval_proof("passkey")', PROVEN);
     await rig.app.reload();
+  });
+
+  it('of a plan it signs which steps', async () => {
+    const bea = await holder(rig, 'u_bea');
+    const { code, id } = await planned(rig, [erase('step-1'), erase('step-2')]);
+    const sign = async (steps: readonly number[]) => bea.passkey.sign(await challengeOf(bea.visit, id, { steps }));
+    const more = await cast(bea.visit, id, await sign([0]), { steps: [0, 1] });
+    assert.deepEqual([more.status, more.body['detail']], [403, 'proof_challenge']);
+    assert.equal((await cast(bea.visit, id, await sign([0]))).body['detail'], 'proof_challenge', 'nor all of them');
+    assert.equal((await cast(bea.visit, id, await sign([0]), { steps: [0] })).status, 200);
+    assert.deepEqual(await states(rig, code), ['approved', 'agreed', 'refused']);
+    const report = await verifyLedger(join(rig.folder, 'data', 'countersign.db'));
+    assert.deepEqual([report.ok, report.proofs > 0], [true, true], JSON.stringify(report.bad));
   });
 
   it('a no needs no passkey', async () => {

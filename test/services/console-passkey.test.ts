@@ -91,6 +91,29 @@ describe('a passkey in a browser', { skip: await skipUnless('chromium') }, () =>
     await assertSound(page, open.problems);
   });
 
+  it('signs the own confirmation of the person acted for, on their own page', async () => {
+    const folder = join(rig.folder, 'policies');
+    await editBundle(folder, 'people.cedar', PROVEN, '@confirm @approval_proof("passkey")');
+    await rig.app.reload();
+    const { code } = await pending(rig, deletion('cus_own'));
+    const carol = await open.enter({ sub: 'u_carol', roles: [], name: 'Carol' });
+    await authenticator(carol);
+    await carol.goto(`${open.base}/console/me`);
+    await carol.fill('#label', 'key ring');
+    await carol.getByRole('button', { name: 'Register a passkey' }).click();
+    await carol.waitForSelector('.passkey');
+    await carol.fill('#reason', 'this is what I asked for');
+    await carol.getByRole('button', { name: /^(approve|confirm)/i }).click();
+    await carol.getByRole('button', { name: /^sign and/i }).click();
+    await carol.waitForSelector('#reason', { state: 'detached' });
+    await assertSound(carol, open.problems);
+    assert.equal((await poll(rig, code)).status, 200);
+    const entry = (await rig.entries()).findLast(({ kind }) => kind === 'approved');
+    assert.deepEqual([entry?.by, entry?.context?.['vote']], ['people:u_carol', 'confirm']);
+    await editBundle(folder, 'people.cedar', '@confirm @approval_proof("passkey")', PROVEN);
+    await rig.app.reload();
+  });
+
   it('removed, it signs nothing more', async () => {
     await page.goto(`${open.base}/console/me`);
     await page.getByRole('button', { name: 'Remove' }).click();
