@@ -61,7 +61,8 @@ function asset(name: string, text: string): Asset {
   const etag = `"${createHash('sha256').update(body).digest('base64url').slice(0, 27)}"`;
   return { type: TYPES[name.split('.').at(-1) ?? ''] ?? 'application/octet-stream', body, etag };
 }
-const unmapped = (text: string): string => text.replace(/^\/\/# sourceMappingURL=.*$/gm, '');
+/** Without what is nobody's here: the source map, and the word by which tsc says of a classic script that it is a module. */
+const unmapped = (text: string): string => text.replace(/^\/\/# sourceMappingURL=.*$|^export \{\};$/gm, '');
 /** Bare names become addresses, seen from the folder that `up` leads back from. */
 function linked(text: string, up: string): string {
   const known = new Map<string, string>([

@@ -206,6 +206,7 @@ createVerifier({ issuer: 'https://b.example', resource: 'https://s.example/mcp',
       store: { use: 'sqlite', path: './data/countersign.db' },
       keys: { use: 'local', secret: { file: './data/key' }, algorithms: ['ES256'] },
       operator: { socket: './operator.sock' },
+      console: {},
     };
     writeFileSync(join(consumer, 'broker.yaml'), JSON.stringify(config));
     const checked = await run(consumer, 'npx', '--no-install', 'countersign', '-c', 'broker.yaml', '--check');
@@ -218,6 +219,22 @@ createVerifier({ issuer: 'https://b.example', resource: 'https://s.example/mcp',
         fetch(`http://127.0.0.1:${port}/readyz`).then((response) => response.json() as Promise<{ status: string }>),
       );
       assert.equal(answer.status, 'ready');
+      const page = await (await fetch(`http://127.0.0.1:${port}/console`)).text();
+      const linked = [...page.matchAll(/(?:src|href)="(\/console\/assets\/[^"]+)"/g)].map(([, path = '']) => path);
+      assert.ok(linked.some((path) => path.endsWith('/theme.js')) && linked.some((path) => path.endsWith('.css')), page);
+      // The modules that pages load, as far as each names another.
+      const seen = new Set([...linked, '/console/assets/main.js']);
+      for (const path of seen) {
+        const asset = await fetch(`http://127.0.0.1:${port}${path}`);
+        const text = await asset.text();
+        assert.equal(asset.status, 200, path);
+        if (path.endsWith('theme.js')) assert.doesNotMatch(text, /export/);
+        for (const [, next = ''] of text.matchAll(/\b(?:from|import)\s*\(?\s*['"]([^'"]+)['"]/g)) {
+          assert.match(next, /^\.\.?\//, `${path}: ${next}`);
+          seen.add(new URL(next, `http://x${path}`).pathname);
+        }
+      }
+      assert.ok(seen.size > 30, String(seen.size));
     } finally {
       child.child.kill('SIGTERM');
     }

@@ -55,7 +55,7 @@ function Shown({ one, me, go, reload }: Omit<DetailProps, 'id'> & { readonly one
       <p class="approval-state"><${Badge} tone=${TONE[state]}>${WORD[state]}<//>
         ${state === 'pending' && html`<span class=${one.until - now < 120 ? 'left urgent' : 'left'}><strong>${spanOf(one.until - now)}</strong> left</span>`}
         <span class="quiet">asked <${Ago} at=${one.made} /></span></p>
-      <h1><${AgentName} id=${one.client} /> wants to ${one.steps ? `run ${one.steps.length} steps` : html`run <span class="tool"><${Text}>${one.tool}<//></span>`}</h1>
+      <h1><${AgentName} id=${one.client} /> ${state === 'pending' ? 'wants' : 'wanted'} to ${one.steps ? `run ${one.steps.length} steps` : html`run <span class="tool"><${Text}>${one.tool}<//></span>`}</h1>
       <p class="for">on behalf of <${Person} name=${one.subject} />${one.subject === me.name ? ' — that is you' : ''}, at <code class="quiet"><${Text}>${one.resource}<//></code></p>
       ${one.description !== undefined && html`<p class="description">${one.description}</p>`}
     </header>
@@ -92,7 +92,7 @@ function Who({ one, me }: { readonly one: Approval; readonly me: Me }): VNode {
   const { who, quorum, confirm, proof } = one.demand;
   return html`<section class="card" aria-labelledby="who"><h2 id="who">Who has to agree</h2>
     <ul class="plain">${who.map((name) => html`<li><${Text}>${name}<//>${me.teams.includes(name) || me.name === name ? html` <${Badge} tone="info">you<//>` : ''}</li>`)}</ul>
-    ${who.length > 0 && html`<p class="quiet">${quorum === 1 ? 'One person of these' : `${quorum} different people of these`}, and not the person it is done for. ${agreed(one)} of ${quorum} so far.</p>`}
+    ${who.length > 0 && html`<p class="quiet">${quorum === 1 ? 'One person of these' : `${quorum} different people of these`}, and not the person it is done for. ${agreed(one)} of ${quorum} ${one.state === 'pending' ? 'so far' : 'agreed'}.</p>`}
     ${confirm && html`<p class="quiet">And <${Person} name=${one.subject} /> confirms for themselves.</p>`}
     ${proof && html`<p class="quiet">Signed with a passkey.</p>`}
     ${
