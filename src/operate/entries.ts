@@ -57,6 +57,8 @@ export interface EntriesParts {
 }
 
 const ID = /^(?:exc|txn|tok|apr)_[0-9a-f]{8,64}$/;
+/** Brokers’ clocks differ, and an entry is committed a moment after its time. */
+const DISORDER_SECONDS = 300;
 /** Read at a time for somebody who takes all of it. */
 const STEP = 100;
 
@@ -80,6 +82,22 @@ export function createEntries({ store, search, servers }: EntriesParts): Entries
   async function ofOne(id: string, { q, ...asked }: Asked): Promise<readonly Told[]> {
     const range = rangeOf(q === id ? asked : { ...asked, ...(q !== undefined && { q }) });
     return (await findStory(store, id)).filter(({ entry }) => fulfils(entry, range)).reverse();
+  }
+  /** The last entry that is surely older; 0: none. */
+  async function olderThan(at: number | undefined): Promise<number> {
+    if (at === undefined) return 0;
+    let [low, high] = [0, await head()];
+    while (low < high) {
+      const middle = Math.ceil((low + high) / 2);
+      const row = await read(middle);
+      if (row && atOf(row) < at - DISORDER_SECONDS) low = middle;
+      else high = middle - 1;
+    }
+    return low;
+  }
+  async function head(): Promise<number> {
+    const [row] = await store.scan({ term: 'entry', limit: 1, newestFirst: true });
+    return row ? seqOf(row.key) : 0;
   }
   async function byIndex(range: Range, before: number | undefined, limit: number): Promise<EntriesPage> {
     const { seqs, indexed } = await search.find({ ...range, limit: limit + 1, ...(before !== undefined && { before }) });
@@ -120,12 +138,13 @@ export function createEntries({ store, search, servers }: EntriesParts): Entries
         return;
       }
       // From the ledger itself: who takes it away wants all of it, not what an index knows.
-      let before = GENESIS;
-      for (let after = 0; ; ) {
+      let after = await olderThan(asked.from);
+      let before = after === 0 ? GENESIS : ((await read(after))?.hash ?? '');
+      for (;;) {
         const rows = await store.scan({ term: 'entry', limit: STEP, ...(after > 0 && { after: keyOf(after) }) });
         for (const row of rows) {
           after = seqOf(row.key);
-          if (after > through) return;
+          if (after > through || (asked.to !== undefined && atOf(row) > asked.to + DISORDER_SECONDS)) return;
           if (fulfils(fromBody(row.value as JsonObject), range)) yield { row, before };
           before = row.hash ?? '';
         }
@@ -133,14 +152,12 @@ export function createEntries({ store, search, servers }: EntriesParts): Entries
         await turn();
       }
     },
-    async head() {
-      const [row] = await store.scan({ term: 'entry', limit: 1, newestFirst: true });
-      return row ? seqOf(row.key) : 0;
-    },
+    head,
     usage: (agent) => search.usage(agent),
   };
 }
 
+const atOf = (row: Stored): number => Number((row.value as JsonObject)['at'] ?? 0);
 const keyOf = (seq: number): string => `entry/${String(Math.max(0, seq)).padStart(16, '0')}`;
 export const seqOf = (key: string): number => Number(key.slice('entry/'.length));
 const told = (row: Stored): Told => ({ seq: seqOf(row.key), hash: row.hash ?? '', entry: fromBody(row.value as JsonObject) });

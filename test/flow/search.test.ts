@@ -219,6 +219,27 @@ describe('an export', () => {
     assert.equal(text.includes(SECRET), false);
   });
 
+  it('of a time begins there, and has what stands there', async () => {
+    const now = Math.floor(Date.now() / 1000);
+    for (const [query, is] of [
+      [`from=${now - 60}`, true],
+      [`from=${now + 60}`, false],
+      [`to=${now - 3600}`, false],
+      [`from=${now - 3600}&to=${now + 60}&agent=refund-bot&outcome=minted`, true],
+    ] as const) {
+      const { text } = await stream(`/operator/export?${query}`, 5_000);
+      assert.equal(/"seq":/.test(text), is, query);
+      if (is)
+        assert.deepEqual(
+          [...text.matchAll(/^{"seq":(\d+)/gm)]
+            .map(([, seq]) => Number(seq))
+            .reverse()
+            .slice(0, 3),
+          (await seqs(query)).filter((seq) => seq <= Number(/"through":(\d+)/.exec(text)?.[1])).slice(0, 3),
+        );
+    }
+  });
+
   it('of everything is the whole chain', async () => {
     const { text } = await stream('/operator/export', 5_000);
     const rows = text

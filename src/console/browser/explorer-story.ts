@@ -1,16 +1,8 @@
 /** One action from the asking to its end. */
-import { KindBadge, type Line } from './entry-words.ts';
-import { Badge, base, Copy, Empty, html, spanOf, Text, type Tone, timeOf, useLoad, type VNode, When } from './kit.ts';
+import { KindBadge } from './entry-words.ts';
+import { type Step, stagesOf, type Told } from './explorer-stages.ts';
+import { Badge, base, Copy, Empty, html, spanOf, Text, timeOf, useLoad, useNow, type VNode, When } from './kit.ts';
 
-interface Step extends Line {
-  readonly jkt?: string;
-  readonly exp?: number;
-}
-interface Told {
-  readonly seq: number;
-  readonly hash: string;
-  readonly entry: Step;
-}
 export interface Explained {
   readonly story: readonly Told[];
   readonly told: readonly { readonly headline: string; readonly rows: readonly (readonly [string, string])[] }[];
@@ -35,49 +27,8 @@ function Whole({ data: { story, told, follows }, id }: { readonly data: Explaine
     <ol class="story">${story.map((one, i) => html`<${Moment} key=${one.seq} told=${one} words=${told[i]} before=${story[i - 1]?.entry.at} follows=${follows.includes(one.seq)} />`)}</ol>`;
 }
 
-interface Stage {
-  readonly name: string;
-  readonly at?: number;
-  readonly tone: Tone;
-  readonly note?: string;
-}
-/** What should have happened, and what did. */
-export function stagesOf(story: readonly Told[]): readonly Stage[] {
-  const entries = story.map(({ entry }) => entry);
-  const of = (...kinds: readonly string[]): Step | undefined => entries.find(({ kind }) => kinds.includes(kind));
-  const first = entries[0];
-  const decided = of('minted', 'refused', 'faulted');
-  if (!first || !(decided ?? of('pending'))) return [];
-  const stages: Stage[] = [{ name: 'requested', at: first.at, tone: 'good' }];
-  const waited = of('pending');
-  const end = of('approved', 'denied', 'expired', 'cancelled');
-  if (waited)
-    stages.push({
-      name: end?.kind ?? 'waits for people',
-      tone: end ? (end.kind === 'approved' ? 'good' : 'bad') : 'warn',
-      ...(end && { at: end.at }),
-    });
-  const granted = of('minted');
-  if (waited && end?.kind !== 'approved') return stages;
-  const no = granted ? undefined : of('refused', 'faulted');
-  if (no) return [...stages, { name: no.kind === 'refused' ? 'refused' : 'not answered', at: no.at, tone: 'bad' }];
-  stages.push(granted ? { name: 'granted', at: granted.at, tone: 'good' } : { name: 'to be fetched', tone: 'warn' });
-  if (!granted) return stages;
-  const receipt = of('receipt');
-  const revoked = of('revoked');
-  if (receipt)
-    stages.push({
-      name: receipt.outcome === 'done' ? 'done' : (receipt.outcome ?? 'used').replace('_', ' '),
-      at: receipt.at,
-      tone: receipt.outcome === 'done' ? 'good' : 'bad',
-    });
-  else stages.push({ name: 'no receipt', tone: 'quiet' });
-  const ended = of('ended') ?? revoked;
-  if (ended) stages.push({ name: ended.kind, at: ended.at, tone: ended.kind === 'revoked' ? 'warn' : 'good' });
-  return stages;
-}
 function Stages({ story }: { readonly story: readonly Told[] }): VNode | undefined {
-  const stages = stagesOf(story);
+  const stages = stagesOf(story, useNow(5_000));
   if (stages.length === 0) return undefined;
   let last: number | undefined;
   return html`<ol class="stages" aria-label="How far it came">${stages.map(({ name, at, tone }, i) => {
