@@ -10,7 +10,7 @@ import type { Notifier } from './operate/notifier.ts';
 import { createNotify, type Notify, type NotifyRooms, type Told } from './operate/notify.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
-type Rooms = Pick<NotifyRooms, 'store' | 'world' | 'record' | 'bundles' | 'issuer' | 'onFault'> & {
+type Rooms = Pick<NotifyRooms, 'store' | 'world' | 'record' | 'bundles' | 'onFault'> & {
   readonly secret: Secret;
   readonly environment: Environment;
   readonly log: Logger;
@@ -24,7 +24,7 @@ export interface Telling extends Pick<Notify, 'read' | 'states'> {
 }
 /** `held`: what is given back at the end. Throws ConfigError. */
 export async function openNotify(
-  config: Pick<Config, 'notify'>,
+  config: Pick<Config, 'issuer' | 'notify' | 'console'>,
   { environment, log, notified, ...rooms }: Rooms,
   held: (() => void | Promise<void>)[],
 ): Promise<Telling> {
@@ -36,7 +36,8 @@ export async function openNotify(
     else if (told.outcome !== 'sent') log.warn({ ...told }, 'notification not delivered');
   };
   const keeper = createKeeper(rooms.secret);
-  const notify = createNotify({ ...rooms, keeper, notifiers, onTold });
+  const console = config.console && `${config.issuer}/console`;
+  const notify = createNotify({ ...rooms, keeper, console, notifiers, onTold });
   const fatigue = createFatigue({ ...rooms, keeper });
   held.push(() => Promise.all([notify.close(), fatigue.close()]).then(() => undefined));
   return {

@@ -31,7 +31,7 @@ const NAMES = {
 
 export function mailWords({ event, link, who, facts }: Notice): { readonly subject: string; readonly text: string } {
   const about = event === 'halt' ? [facts['step'], facts['scope'], facts['target']] : [facts['tool'] ?? 'a plan', facts['agent']];
-  const subject = `${FIRST[event]}: ${about.map(words).filter(Boolean).join(' · ')}`;
+  const subject = `${FIRST[event]}: ${about.map(words).filter(Boolean).join(', ')}`;
   const rows = [
     ...Object.entries(NAMES).flatMap(([key, label]) => (facts[key] === undefined ? [] : [[label, words(facts[key])] as const])),
     ...(who.length > 0 ? [['to agree', who.join(', ')] as const] : []),
@@ -42,13 +42,16 @@ export function mailWords({ event, link, who, facts }: Notice): { readonly subje
     '',
     ...rows.map(([label, value]) => `  ${label.padEnd(width)}  ${value}`),
     '',
-    event === 'pending' ? 'Look at it, and decide there:' : 'Its whole story:',
-    link,
+    ...whereTo(event, link, words(facts['approval'])),
     '',
     'Nothing is decided by answering this mail, and no link in it decides anything.',
     '',
   ].join('\n');
   return { subject, text };
+}
+function whereTo(event: NoticeEvent, link: string | undefined, approval: string): readonly string[] {
+  if (link !== undefined) return [event === 'pending' ? 'Look at it, and decide there:' : 'Look at it there:', link];
+  return approval === '' ? [] : ['Its operator shows it by:', `npm run approvals -- show ${approval}`];
 }
 function words(value: Json | undefined): string {
   if (Array.isArray(value)) return value.map(words).join(', ');

@@ -24,10 +24,11 @@ export interface NoticeParts {
   /** As it stands now, if it is about one and its record is sound. */
   readonly approval: Approval | undefined;
   readonly bundle: Bundle;
-  readonly issuer: string;
+  /** The console's address; absent where there is none. */
+  readonly console: string | undefined;
 }
 /** Undefined where nobody is told: of another entry, and of an approval whose record nobody of this secret wrote. */
-export function noticeOf({ key, entry, approval, bundle, issuer }: NoticeParts): Notice | undefined {
+export function noticeOf({ key, entry, approval, bundle, console }: NoticeParts): Notice | undefined {
   const event = EVENT_OF[entry.kind];
   if (!event) return undefined;
   const id = `led_${rootOf(entry.exchange)}_${createHash('sha256').update(key).digest('hex').slice(0, 8)}`;
@@ -35,7 +36,7 @@ export function noticeOf({ key, entry, approval, bundle, issuer }: NoticeParts):
   if (event === 'halt') {
     const { step, scope, target } = entry.context ?? {};
     const facts = { step: name(step), scope: name(scope), target: name(target), by: name(entry.by) };
-    return { ...base, link: `${issuer}/console`, who: [], facts, until: entry.at + NEWS_SECONDS };
+    return { ...base, ...(console !== undefined && { link: console }), who: [], facts, until: entry.at + NEWS_SECONDS };
   }
   if (!approval || !/^apr_[0-9a-f]{32}$/.test(approval.id)) return undefined;
   // A plan of which people are asked nothing is agreed to by nobody.
@@ -61,7 +62,8 @@ export function noticeOf({ key, entry, approval, bundle, issuer }: NoticeParts):
     ...(entry.by !== undefined && { by: name(entry.by) }),
   };
   const last = event === 'pending' ? until : entry.at + NEWS_SECONDS;
-  return { ...base, link: `${issuer}/console/approvals/${approval.id}`, who: asked.map(name), facts, until: last };
+  const link = console !== undefined && { link: `${console}/approvals/${approval.id}` };
+  return { ...base, ...link, who: asked.map(name), facts, until: last };
 }
 
 const MAX_STEPS = 20;

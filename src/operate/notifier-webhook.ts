@@ -77,7 +77,7 @@ export function webhookNotifier(options: WebhookOptions): Notifier {
 const bodyOf = ({ event, at, link, who, facts }: Notice): object => ({
   type: event === 'halt' ? 'halt' : `approval.${event}`,
   timestamp: new Date(at * 1000).toISOString(),
-  data: { link, ...(who.length > 0 && { needs: who }), ...facts },
+  data: { ...(link !== undefined && { link }), ...(who.length > 0 && { needs: who }), ...facts },
 });
 function deliveryOf(status: number, retryAfter: string | undefined): Delivery {
   if (status >= 200 && status < 300) return { ok: true };

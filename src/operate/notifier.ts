@@ -9,8 +9,8 @@ export interface Notice {
   readonly id: string;
   readonly event: NoticeEvent;
   readonly at: EpochSeconds;
-  /** Where it is looked at and decided: a page of ours, behind a login. */
-  readonly link: string;
+  /** Where it is looked at and decided: a page of ours, behind a login. Absent where there is no console. */
+  readonly link?: string;
   /** Whom it is for: teams and persons, as the demand names them. */
   readonly who: readonly string[];
   readonly facts: JsonObject;

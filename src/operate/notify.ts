@@ -41,7 +41,8 @@ export interface NotifyRooms {
   readonly bundles: Bundles;
   readonly keeper: Keeper;
   readonly secret: Pick<Secret, 'seal' | 'open'>;
-  readonly issuer: string;
+  /** The console's address; absent where there is none. */
+  readonly console: string | undefined;
   readonly notifiers: readonly Notifier[];
   readonly onTold: (told: Told) => void;
   readonly onFault: (fault: unknown) => void;
@@ -92,7 +93,7 @@ interface Lane {
 }
 /** One receiver's: slow or away, it keeps no other waiting. */
 function createLane(notifier: Notifier, rooms: NotifyRooms): Lane {
-  const { store, world, record, bundles, keeper, secret, issuer, onTold, onFault } = rooms;
+  const { store, world, record, bundles, keeper, secret, console, onTold, onFault } = rooms;
   const { name } = notifier;
   const term = `notify/${name}`;
   const tail = createTail({ store, record, name: term, page: PAGE });
@@ -121,7 +122,7 @@ function createLane(notifier: Notifier, rooms: NotifyRooms): Lane {
       const claims: Claim[] = [];
       for (const { key, entry } of rows) {
         const approval = await approvalOf(entry.approval as Id<'apr'> | undefined);
-        const notice = noticeOf({ key, entry, approval, bundle: bundles.current(), issuer });
+        const notice = noticeOf({ key, entry, approval, bundle: bundles.current(), console });
         if (notice && notice.until > world.now() && notifier.wants(notice))
           claims.push(claimOf(`${term}/${key}`, 0, { notice, tries: 0, next: world.now() }));
       }

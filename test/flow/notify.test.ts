@@ -60,6 +60,7 @@ before(async () => {
     world,
     environment: { HOOK: WEBHOOK_SECRET, MAIL: PASSWORD },
     config: {
+      console: {},
       notify: [
         { ...hook, id: 'chat', url: `${chat.url}?token=canary-of-a-url` },
         { ...hook, id: 'others', url: others.url, events: ['pending'], for: ['team:somebody-else'] },

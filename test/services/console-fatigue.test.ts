@@ -54,4 +54,11 @@ describe('the panel on the Approvals page', () => {
     await viewer.locator('main h1').waitFor();
     assert.equal(asked.includes('/operator/fatigue'), false);
   });
+  it('marks what a person has before them as seen', async () => {
+    const { id } = await pending(opened.rig, deletion('cus_2'));
+    const approver = await opened.enter({ roles: ['approver'], sub: 'u_peter', teams: ['privacy'] });
+    const seen = approver.waitForResponse((response) => response.url().endsWith(`/operator/approvals/${id}/seen`));
+    await approver.goto(`${opened.base}/console/approvals/${id}`);
+    assert.equal((await seen).status(), 200);
+  });
 });

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { mailWords } from '../../../src/operate/notices-words.ts';
-import type { Delivery } from '../../../src/operate/notifier.ts';
+import type { Delivery, Notice } from '../../../src/operate/notifier.ts';
 import { ask, decide, desk, ISSUER, kinds, RESOURCE, rest, scene, secret, teller } from './telling.ts';
 
 const FAILED: Delivery = { ok: false, flaw: 'network' };
@@ -185,13 +185,27 @@ test('a confirmation is asked of the person it is done for; a plan names its ste
   const { steps, of, tool } = second?.facts ?? {};
   assert.deepEqual([Array.isArray(steps) && steps.length, Array.isArray(steps) && steps[0], of, tool], [20, 'shop/pay', 30, undefined]);
   assert.equal(JSON.stringify(one.got).includes('canary'), false);
-  assert.match(mailWords(second ?? assert.fail()).subject, /^An agent waits for people to agree: a plan · bot$/);
+  assert.match(mailWords(second ?? assert.fail()).subject, /^An agent waits for people to agree: a plan, bot$/);
   // Agreed to by nobody: a plan of which nothing needs people.
   const draft = on.record.open('plan');
   draft.note({ approval: approval.id });
   await on.record.commit(draft, 'approved', []);
   await rest();
   assert.equal(one.got.length, 2);
+});
+
+test('where there is no console there is no link, and nothing to decide by either', () => {
+  const notice: Notice = {
+    id: 'led_1',
+    event: 'pending',
+    at: 1,
+    who: ['team:x'],
+    facts: { approval: 'apr_1', tool: 'pay', agent: 'bot' },
+    until: 2,
+  };
+  const { text } = mailWords(notice);
+  assert.match(text, /npm run approvals -- show apr_1/);
+  assert.equal(/:\/\//.test(text), false);
 });
 
 const HOSTILE = [
@@ -218,7 +232,7 @@ for (const text of HOSTILE)
     assert.ok(notice);
     assert.deepEqual(notice.facts['recorded'], { amount: 5, note: '(see the console)', fast: true });
     const { subject, text: mail } = mailWords(notice);
-    const said = [JSON.stringify(notice.facts), subject, mail.replace(notice.link, '')].join('\n');
+    const said = [JSON.stringify(notice.facts), subject, mail.replace(notice.link ?? '', '')].join('\n');
     assert.equal(
       /[<>[\]()|`*]/.test(JSON.stringify(notice.facts).replace('(see the console)', '').replace('["', '').replace('"]', '')),
       false,

@@ -128,7 +128,7 @@ export async function teller(on: Broker, ...notifiers: readonly Notifier[]): Pro
   const told: Told[] = [];
   const bundles = { current: () => bundle } as never;
   const notify = createNotify({
-    ...{ world, store, record, bundles, keeper, secret, issuer: ISSUER, notifiers },
+    ...{ world, store, record, bundles, keeper, secret, console: `${ISSUER}/console`, notifiers },
     onTold: (one) => told.push(one),
     onFault: (fault) => faults.push(fault),
   });
