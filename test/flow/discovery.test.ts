@@ -286,12 +286,17 @@ describe('/openapi.json', () => {
   it('names every route that the server answers, and no other', async () => {
     const { paths } = await document();
     const told = Object.entries(paths).flatMap(([path, item]) => Object.keys(item).map((method) => `${path} ${method.toUpperCase()}`));
-    const routes = [...rig.app.server.printRoutes({ commonPrefix: false }).matchAll(/(\/\S*) \(([A-Z, ]+)\)/g)].flatMap(
-      ([, path, methods = '']) =>
-        methods
+    // A tree: what stands deeper goes on from what stands above it.
+    const above: string[] = [];
+    const routes = [...rig.app.server.printRoutes({ commonPrefix: false }).matchAll(/^(.*)[└├]── (\S*) \(([A-Z, ]+)\)/gm)].flatMap(
+      ([, indent = '', part = '', methods = '']) => {
+        above.length = indent.length / 4;
+        above.push(part);
+        return methods
           .split(', ')
           .filter((method) => method !== 'HEAD') // of each GET, and told by it
-          .map((method) => `${path} ${method}`),
+          .map((method) => `${above.join('')} ${method}`);
+      },
     );
     assert.ok(routes.length >= 12);
     assert.deepEqual(told.sort(), routes.sort());
