@@ -5,6 +5,7 @@ import { pino } from 'pino';
 import { createApp } from '../../src/app.ts';
 import { type ConfigInput, parseConfig } from '../../src/config.ts';
 import { createWorld } from '../../src/world.ts';
+import { LOGIN } from '../support/login-idp.ts';
 import { freePort, type Rig, startRig } from '../support/rig.ts';
 import { UNLIMITED } from '../support/unlimited.ts';
 import { until } from './program.ts';
@@ -22,7 +23,8 @@ export interface TwoBrokers {
 export const nonceOf = async (door: string): Promise<string> =>
   (await fetch(`${door}/token`, { method: 'POST', body: new URLSearchParams() })).headers.get('dpop-nonce') ?? '';
 
-export async function startTwo(redis: Redis): Promise<TwoBrokers> {
+/** `console`: with pages and a login of people, at both. */
+export async function startTwo(redis: Redis, { console = false } = {}): Promise<TwoBrokers> {
   const ends: (() => Promise<void>)[] = [];
   const stop = async (): Promise<void> => {
     for (const end of ends.reverse()) await end();
@@ -33,7 +35,7 @@ export async function startTwo(redis: Redis): Promise<TwoBrokers> {
       store: { use: 'redis', url: `redis://${redis.host}:${redis.port}`, password: { env: 'REDIS' } },
       keys: { use: 'local', secret: { env: 'KEY' } },
     } as const satisfies Partial<ConfigInput>;
-    const rig = await startRig({ config: shared, environment });
+    const rig = await startRig({ config: shared, environment, ...(console && { console: {} }) });
     ends.push(rig.stop);
     const port = await freePort();
     const config = parseConfig({
@@ -43,6 +45,7 @@ export async function startTwo(redis: Redis): Promise<TwoBrokers> {
       policies: join(rig.folder, 'policies'),
       operator: { socket: join(rig.folder, 'other.sock') },
       limits: UNLIMITED,
+      ...(console && { console: { login: LOGIN } }),
       issuers: [
         {
           use: 'oidc',
