@@ -83,6 +83,16 @@ describe('proofs that are brought anew', () => {
     assert.ok(left > 880, String(left));
   });
 
+  it('take no vote’s turn unless they change something that matters', async () => {
+    const { code, id } = await pending(rig, deletion('turns'));
+    const version = async (): Promise<number | undefined> => (await rig.app.store.look([`approval/${id}`])).found[0]?.version;
+    const before = await version();
+    for (const seconds of [30, 900, 1_500]) await fresh(code, { exp: rig.now() + seconds });
+    assert.equal(await version(), before);
+    await fresh(code, { groups: ['support'], exp: rig.now() + 900 });
+    assert.equal(await version(), Number(before) + 1);
+  });
+
   it('of somebody else are refused, and change nothing', async () => {
     const { code } = await pending(rig, deletion('other'));
     assert.deepEqual(said(await fresh(code, { sub: 'u_dave', exp: rig.now() + 600 })), [400, 'invalid_grant']);
