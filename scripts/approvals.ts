@@ -111,6 +111,7 @@ const WORDS: Readonly<Record<string, string>> = {
   decided: 'It has been decided, fetched or cancelled already.',
   no_such_step: 'The plan has no such steps, or nobody is asked about them. See them with: npm run approvals -- show <id>',
   out_of_order: 'This plan has an order: what comes after a step that is left out cannot run. Leave out the last ones alone.',
+  proof_needed: 'Their yes must be signed by their passkey, in the console: nobody can give it in their name.',
   lapsed: 'Its time is over: the agent must ask again.',
   edited:
     'Its record was changed in the store by something that is no broker of yours. Nothing can come of it; find out who can write there.',

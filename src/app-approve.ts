@@ -63,7 +63,7 @@ export function openApproval(
   });
   // Opaque, and without a login it shows nothing.
   const asking = createAsking(keeper, config.console && ((id) => `${config.issuer}/console/approvals/${id}`));
-  const parts = { store, keeper, asking, unhalted: haltClaims, reaches, proofs: passkeys !== undefined };
+  const parts = { store, keeper, asking, unhalted: haltClaims, reaches, proofs: shown?.authenticators.usable === true };
   const plans = createPlans({ ...parts, resource: `${config.issuer}/plans` });
   return { approve: createApprove({ ...parts, plans }), plans, withdraw: createWithdraw(parts), approvals, ...(passkeys && { passkeys }) };
 }

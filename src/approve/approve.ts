@@ -31,7 +31,7 @@ export interface ApproveOptions {
   readonly reaches: Chain['reaches'];
   readonly asking: Asking;
   readonly plans: Plans;
-  /** People can log in here, and show passkeys. */
+  /** People can log in here, by a name that passkeys can be bound to. */
   readonly proofs: boolean;
 }
 export function createApprove({ store, keeper, unhalted, reaches, asking, plans, proofs }: ApproveOptions): Approve {

@@ -57,7 +57,7 @@ export interface PlansOptions {
   readonly asking: Asking;
   readonly unhalted: (asked: Asked) => readonly Claim[];
   readonly reaches: Chain['reaches'];
-  /** People can log in here, and show passkeys. */
+  /** People can log in here, by a name that passkeys can be bound to. */
   readonly proofs: boolean;
   /** Stands where the resource of a single action does. */
   readonly resource: string;

@@ -33,7 +33,8 @@ export interface Proven {
   readonly claim: Claim;
 }
 export interface Prover {
-  challenge(approval: Approval, person: string, agreeing: Agreeing): Promise<Challenge>;
+  /** Errors: `passkey_none` for a person who has not registered one. */
+  challenge(approval: Approval, person: string, agreeing: Agreeing): Promise<Result<Challenge, 'passkey_none'>>;
   /** Errors: `passkey_unknown` for one that is not this person's, or is not any more, or was edited; else what is wrong with the assertion. */
   prove(
     approval: Approval,
@@ -71,8 +72,9 @@ export function createProver(rooms: {
     async challenge(approval, person, agreeing) {
       const signed = signedOf(factsOf(approval, agreeing));
       const allowed = (await find(person)).map(({ passkey }) => passkey);
+      if (allowed.length === 0) return no('passkey_none');
       const options = await authenticators.ask(allowed, challengeOf(signed));
-      return { options, signed, salt: approvals.saltOf(approval.id), arguments_digest: approval.digest };
+      return ok({ options, signed, salt: approvals.saltOf(approval.id), arguments_digest: approval.digest });
     },
     async prove(approval, person, agreeing, assertion, now) {
       const kept = keeper.read((await store.look([passkeyKey(assertion.credential)])).found[0]);

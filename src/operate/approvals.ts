@@ -28,7 +28,7 @@ export interface Approvals {
    * `proof_needed` where the demand wants it signed, `passkey_unknown` and the flaws of a proof; `state_conflict` with `decided`, `lapsed`, `already_voted`, `edited`; `suspended` where anybody in it is halted, which ends it.
    */
   vote(id: string, ballot: Ballot, voter: Voter): Promise<Result<ShownApproval>>;
-  /** What this person's passkey signs to agree. No entry. Errors: as of the vote that it is for, and `proof_unavailable` where nobody can log in. */
+  /** What this person's passkey signs to agree. No entry. Errors: as of the vote that it is for, `proof_unavailable` where nobody can log in, `passkey_none`. */
   challenge(id: string, agreeing: Agreeing, voter: Voter): Promise<Result<Challenge>>;
   /** What can still be decided and waits, or waited, for this person's own confirmation. Of other people's votes nothing is shown. */
   confirmations(name: string): Promise<readonly ShownApproval[]>;
@@ -52,7 +52,8 @@ export interface ApprovalsRooms {
 }
 
 const SHOWN = 1_000;
-const PAGE = 500;
+/** Of a sweep: between two of them others have their turn. */
+const PAGE = 100;
 /** Others who vote, poll or redeem at the same moment: it is looked at again so often. */
 const TRIES = 5;
 const REFUSED_AS: Readonly<Partial<Record<Flaw, Reason>>> = {
@@ -206,7 +207,8 @@ export function createApprovals({ store, world, record, bundles, keeper, people,
       const next = voted(found.value, ballot, voter, confirms, world.now());
       if (!next.ok) return next;
       if (!prover) return refuse('vote_refused', { detail: 'proof_unavailable' });
-      return ok(await prover.challenge(found.value.approval, voter.name, { confirms, ...(steps && { steps }) }));
+      const asked = await prover.challenge(found.value.approval, voter.name, { confirms, ...(steps && { steps }) });
+      return asked.ok ? asked : refuse('vote_refused', { detail: asked.error });
     },
     async confirmations(name) {
       const now = world.now();

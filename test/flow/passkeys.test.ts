@@ -16,7 +16,7 @@ import { logIn } from './visiting.ts';
 const PRIVACY = '@approval("team:privacy")';
 let rig: Rig;
 before(async () => {
-  rig = await startRig({ console: {}, bundle: (folder) => editBundle(folder, 'people.cedar', PRIVACY, PROVEN) });
+  rig = await startRig({ host: 'localhost', console: {}, bundle: (folder) => editBundle(folder, 'people.cedar', PRIVACY, PROVEN) });
 });
 after(() => rig.stop());
 const last = async (kind: string) => (await rig.entries()).findLast((entry) => entry.kind === kind);
@@ -24,7 +24,7 @@ const last = async (kind: string) => (await rig.entries()).findLast((entry) => e
 describe('a passkey of one’s own', () => {
   it('is registered, shown, told with its key, and removed', async () => {
     const dora = await logIn(rig, { sub: 'u_dora', roles: [] });
-    assert.deepEqual((await dora.get('/operator/passkeys')).body, { usable: false, passkeys: [] });
+    assert.deepEqual((await dora.get('/operator/passkeys')).body, { usable: true, passkeys: [] });
     const passkey = softPasskey({ origin: rig.issuer });
     const made = await register(dora, passkey);
     assert.deepEqual([made.status, made.body['label']], [200, 'key ring'], made.text);
@@ -104,6 +104,12 @@ describe('a vote that a passkey signs', () => {
     assert.equal(typeof own?.['used'], 'number');
   });
 
+  it('is asked of nobody who has none', async () => {
+    const { id } = await pending(rig, deletion('no passkey'));
+    const asked = await (await approver(rig, 'u_new')).post(`/operator/approvals/${id}/challenge`);
+    assert.deepEqual([asked.status, asked.body['detail']], [403, 'passkey_none']);
+  });
+
   it('signs a confirmation too', async () => {
     const folder = join(rig.folder, 'policies');
     await editBundle(folder, 'people.cedar', PROVEN, '@confirm @approval_proof("passkey")');
@@ -162,16 +168,20 @@ describe('a vote that a passkey signs', () => {
   });
 });
 
-describe('where nobody can log in', () => {
-  it('what needs a passkey is refused at once', async () => {
-    const plain = await startRig({ bundle: (folder) => editBundle(folder, 'people.cedar', PRIVACY, PROVEN) });
-    try {
-      const answer = await asking(plain);
-      assert.deepEqual([...said(answer), answer.body['reason']], [403, 'access_denied', 'approval_needed']);
-    } finally {
-      await plain.stop();
-    }
-  });
+describe('where no passkey can be shown', () => {
+  for (const [where, options] of [
+    ['nobody can log in', {}],
+    ['the console is reached by an address', { console: {} }],
+  ] as const)
+    it(`what needs one is refused at once: ${where}`, async () => {
+      const plain = await startRig({ ...options, bundle: (folder) => editBundle(folder, 'people.cedar', PRIVACY, PROVEN) });
+      try {
+        const answer = await asking(plain);
+        assert.deepEqual([...said(answer), answer.body['reason']], [403, 'access_denied', 'approval_needed']);
+      } finally {
+        await plain.stop();
+      }
+    });
 });
 
 describe('an offer', () => {

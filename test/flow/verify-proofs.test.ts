@@ -15,7 +15,11 @@ let alice: Holder;
 let bodies: readonly JsonObject[];
 let path: string;
 before(async () => {
-  rig = await startRig({ console: {}, bundle: (folder) => editBundle(folder, 'people.cedar', '@approval("team:privacy")', PROVEN) });
+  rig = await startRig({
+    host: 'localhost',
+    console: {},
+    bundle: (folder) => editBundle(folder, 'people.cedar', '@approval("team:privacy")', PROVEN),
+  });
   alice = await holder(rig, 'u_alice');
   await holder(rig, 'u_bob');
   for (const name of ['one', 'two']) await signedVote(alice, (await pending(rig, deletion(name))).id);

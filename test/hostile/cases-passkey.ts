@@ -213,8 +213,9 @@ export const places: readonly PasskeyCase[] = [
     run: async (s) => {
       const sub = `u_thief_${s.id.slice(-8)}`;
       const thief = await approver(s.rig, sub);
+      const made = await assertionOf(s);
       await edit(s, (kept) => ({ ...kept, person: `people:${sub}` }));
-      return cast(thief, s.id, await assertionOf(s));
+      return cast(thief, s.id, made);
     },
     detail: 'passkey_unknown',
   },
@@ -222,16 +223,18 @@ export const places: readonly PasskeyCase[] = [
     name: 'a record whose key was put in its place in the store',
     run: async (s) => {
       const mine = softPasskey({ origin: s.rig.issuer });
+      const made = mine.sign(await challengeOf(s.holder.visit, s.id), { id: s.holder.passkey.id });
       await edit(s, (kept) => ({ ...kept, publicKey: mine.publicKey }));
-      return cast(s.holder.visit, s.id, mine.sign(await challengeOf(s.holder.visit, s.id), { id: s.holder.passkey.id }));
+      return cast(s.holder.visit, s.id, made);
     },
     detail: 'passkey_unknown',
   },
   {
     name: 'a record put back as it was before it was used',
     run: async (s) => {
+      const made = await assertionOf(s);
       await edit(s, (kept) => kept);
-      return cast(s.holder.visit, s.id, await assertionOf(s));
+      return cast(s.holder.visit, s.id, made);
     },
     detail: 'passkey_unknown',
   },

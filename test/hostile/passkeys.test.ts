@@ -10,7 +10,11 @@ import { places, registrations, signatures } from './cases-passkey.ts';
 
 let rig: Rig;
 before(async () => {
-  rig = await startRig({ console: {}, bundle: (folder) => editBundle(folder, 'people.cedar', '@approval("team:privacy")', PROVEN) });
+  rig = await startRig({
+    host: 'localhost',
+    console: {},
+    bundle: (folder) => editBundle(folder, 'people.cedar', '@approval("team:privacy")', PROVEN),
+  });
 });
 after(() => rig.stop());
 

@@ -41,6 +41,16 @@ export function refusedVote(code: string, detail: string | undefined): string {
       return 'You are not among those who can decide this. Your vote was refused, and that is recorded.';
     case 'not_a_person':
       return 'Only a person who logged in at the issuer can decide this. Your vote was refused, and that is recorded.';
+    case 'passkey_none':
+      return 'This wants your yes signed, and you have no passkey here yet: register one on your own page first. Nothing was sent.';
+    case 'passkey_unknown':
+      return 'That passkey is not registered here as yours. Your vote was refused, and that is recorded.';
+    case 'proof_needed':
+      return 'This wants your yes signed by a passkey. Your vote was refused, and that is recorded.';
+    case 'proof_challenge':
+      return 'What you signed is not what stands here now: look at it again. Your vote was refused, and that is recorded.';
+    case 'proof_unverified':
+      return 'Your passkey did not check that it was you: set up its PIN or fingerprint. Your vote was refused, and that is recorded.';
     case 'edited':
       return 'This request was changed in the store since it was made. It cannot be decided any more; tell whoever runs this broker.';
     default:
