@@ -73,10 +73,10 @@ function said(series: readonly Series[], bars: readonly Bar[], sums: readonly nu
   const span = sliceSeconds < 120 ? `${sliceSeconds} seconds` : `${Math.round(sliceSeconds / 60)} minutes`;
   return `${totals.join(', ')}, in slices of ${span}${top && (sums[peak] ?? 0) > 0 ? `; most from ${timeOf(top.at)} on: ${sums[peak]}` : ''}`;
 }
-/** 1, 2 or 5 and noughts. */
+/** A figure that is easily halved, and noughts. */
 function niceAbove(value: number): number {
   const size = 10 ** Math.floor(Math.log10(value));
-  return [1, 2, 5, 10].map((one) => one * size).find((one) => one >= value) ?? value;
+  return [1, 2, 3, 4, 6, 8, 10].map((one) => one * size).find((one) => one >= value) ?? value;
 }
 const clock = (at: number): string => {
   const date = new Date(at * 1_000);

@@ -63,8 +63,8 @@ export function What({ line }: { readonly line: Line }): VNode {
   return html`<span class="quiet">${resource !== undefined && kind !== 'revoked' ? 'to list the tools' : (request ?? kind)}</span>`;
 }
 /** Why not: the policy's own code, else ours. */
-export const Why = ({ line: { code, reason } }: { readonly line: Line }): VNode | undefined =>
-  (code ?? reason) === undefined ? undefined : html`<code><${Text}>${code ?? reason ?? ''}<//></code>`;
+export const Why = ({ line: { kind, code, reason } }: { readonly line: Line }): VNode | undefined =>
+  kind === 'pending' || (code ?? reason) === undefined ? undefined : html`<code><${Text}>${code ?? reason ?? ''}<//></code>`;
 export const storyOf = ({ txn, exchange }: Line): string => txn ?? exchange;
 /** Local time of day, to the second. */
 export const clockOf = (at: number): string => {

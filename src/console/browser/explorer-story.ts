@@ -24,8 +24,13 @@ function Whole({ data: { story, told, follows }, id }: { readonly data: Explaine
   return html`<div class="page-head"><h1>${named?.tool === undefined ? 'One decision' : html`<${Text}>${named.tool}<//>`}</h1>
       ${first && html`<p>${timeOf(first.at)} · <${Copy} text=${id} /></p>`}</div>
     <${Stages} story=${story} />
-    <ol class="story">${story.map((one, i) => html`<${Moment} key=${one.seq} told=${one} words=${told[i]} before=${story[i - 1]?.entry.at} follows=${follows.includes(one.seq)} />`)}</ol>`;
+    <ol class="story">${story.map((one, i) => html`<${Moment} key=${one.seq} told=${one} headline=${told[i]?.headline ?? one.entry.kind} rows=${rowsOf(one, told[i])} known=${new Set(story.slice(0, i).flatMap((other, k) => rowsOf(other, told[k]).map(String)))} before=${story[i - 1]?.entry.at} follows=${follows.includes(one.seq)} />`)}</ol>`;
 }
+type Row = readonly [string, string];
+const rowsOf = ({ entry }: Told, words: Explained['told'][number] | undefined): readonly Row[] => [
+  ...(words?.rows ?? []),
+  ...(entry.jkt === undefined ? [] : ([['only with key', entry.jkt]] as const)),
+];
 
 function Stages({ story }: { readonly story: readonly Told[] }): VNode | undefined {
   const stages = stagesOf(story, useNow(5_000));
@@ -41,24 +46,30 @@ function Stages({ story }: { readonly story: readonly Told[] }): VNode | undefin
 
 interface MomentProps {
   readonly told: Told;
-  readonly words: Explained['told'][number] | undefined;
+  readonly headline: string;
+  readonly rows: readonly Row[];
+  /** What was said before: folded away, so that what is new is seen. */
+  readonly known: ReadonlySet<string>;
   readonly before: number | undefined;
   readonly follows: boolean;
 }
-function Moment({ told: { seq, hash, entry }, words, before, follows }: MomentProps): VNode {
+function Moment({ told: { seq, hash, entry }, headline, rows, known, before, follows }: MomentProps): VNode {
+  const row = ([name, text]: Row): VNode =>
+    html`<div class="field"><dt>${name}</dt><dd><${Value} name=${name} text=${text} entry=${entry} /></dd></div>`;
+  const old = rows.filter((one) => known.has(String(one)));
   return html`<li class="card">
-    <div class="moment-head"><${KindBadge} line=${entry} /><h2><${Text}>${words?.headline ?? entry.kind}<//></h2>
+    <div class="moment-head"><${KindBadge} line=${entry} /><h2><${Text}>${headline}<//></h2>
       <span class="quiet">${timeOf(entry.at)}${before !== undefined && entry.at > before && ` · ${spanOf(entry.at - before)} later`}</span></div>
     <dl class="fields">
-      ${words?.rows.map(([name, text]) => html`<div class="field"><dt>${name}</dt><dd><${Value} name=${name} text=${text} entry=${entry} /></dd></div>`)}
-      ${entry.jkt !== undefined && html`<div class="field"><dt>only with key</dt><dd><${Copy} text=${entry.jkt} /></dd></div>`}
+      ${rows.filter((one) => !known.has(String(one))).map(row)}
       <div class="field"><dt>in the ledger</dt><dd>entry #${seq} <${Copy} text=${hash} label=${`${hash.slice(0, 16)}…`} />
         ${follows ? html`<${Badge} tone="good">✓ follows from the entry before it<//>` : html`<${Badge} tone="warn">not checked here<//> <span class="hint">Run <code>npm run verify-ledger</code>.</span>`}</dd></div>
     </dl>
+    ${old.length > 0 && html`<details><summary>As before: ${[...new Set(old.map(([name]) => name))].join(', ')}</summary><dl class="fields">${old.map(row)}</dl></details>`}
   </li>`;
 }
 function Value({ name, text, entry }: { readonly name: string; readonly text: string; readonly entry: Step }): VNode {
-  if (name === 'decision') return html`<${Copy} text=${text} />`;
+  if (name === 'decision' || name === 'only with key') return html`<${Copy} text=${text} />`;
   if (name === 'approval') return html`<a href=${`${base}/console/approvals/${entry.approval}`}><${Text}>${text}<//></a>`;
   if (name === 'who' && entry.client !== undefined && entry.kind !== 'receipt' && entry.request !== 'redeem')
     return html`<a href=${`${base}/console/agents/${encodeURIComponent(entry.client)}`}><${Text}>${text}<//></a>`;
