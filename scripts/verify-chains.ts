@@ -4,6 +4,7 @@ import { readConfig } from '../src/main.ts';
 import type { Head } from '../src/store/chain.ts';
 import { type ChainReport, verifyChains } from '../src/store/chains.ts';
 import { openLedger } from '../src/store/store-redis-ledger.ts';
+import { type Exported, joined } from './ledger-export.ts';
 import { LedgerUnreadable } from './verify-ledger-words.ts';
 import { proofChecker } from './verify-proofs.ts';
 
@@ -24,7 +25,15 @@ export type ConfiguredReport = Omit<ChainReport, 'bad'> & {
 export async function verifyConfigured(
   path: string,
   environment: Readonly<Record<string, string | undefined>>,
-  options: { readonly expectHead?: Head; readonly progress?: (count: number) => void },
+  {
+    exports = [],
+    ...options
+  }: {
+    readonly expectHead?: Head;
+    readonly progress?: (count: number) => void;
+    /** Files that trim-ledger wrote: verified together with what is left. */
+    readonly exports?: readonly string[];
+  },
 ): Promise<{ readonly file: string } | { readonly report: ConfiguredReport }> {
   const { store } = readConfig(path);
   if (store.use === 'sqlite') return { file: store.path };
@@ -36,14 +45,28 @@ export async function verifyConfigured(
     );
   });
   try {
-    const proofs = proofChecker({ trimmed: (await ledger.floor()) !== undefined });
-    const report = await verifyChains(ledger, { ...options, each: (body, { seq }) => proofs.take(body, seq) });
+    const whole = await joined(exports, ledger);
+    const proofs = proofChecker({ trimmed: (await whole.floor()) !== undefined });
+    const told = new Set<string>();
+    const report = await verifyChains(whole, {
+      ...options,
+      each(body, { seq }) {
+        proofs.take(body, seq);
+        if (body['kind'] === 'trim') told.add(`${String(body['through'])} ${String(body['digest'])}`);
+      },
+    });
     const unproved = report.bad ? undefined : await proofs.check();
-    const bad = unproved && { ...unproved, flaw: 'proof' as const };
+    const bad = unproved ? { ...unproved, flaw: 'proof' as const } : report.bad ? undefined : strange(whole.exported(), told);
     return { report: { ...report, ok: report.ok && !bad, proofs: proofs.count, ...(bad && { bad }) } };
   } finally {
     ledger.close();
   }
+}
+
+/** Each export that was read must be the one that an entry tells of. */
+function strange(exported: readonly (Exported & { readonly path: string })[], told: ReadonlySet<string>): ConfiguredReport['bad'] {
+  const stranger = exported.find(({ through, digest }) => !told.has(`${through.seq} ${digest}`));
+  return stranger && { seq: stranger.through.seq, flaw: 'trim', why: 'no entry tells of this export as it is' };
 }
 
 /** What a person reads. */

@@ -177,11 +177,19 @@ export function tell(report: Report): string {
   return `${lines.join('\n')}\n`;
 }
 
+interface Options {
+  readonly data: string;
+  readonly config?: string;
+  readonly json: boolean;
+  readonly expectHead?: string;
+  readonly export?: readonly string[];
+}
 async function main(): Promise<number> {
   const program = new Command('verify-ledger')
     .description('Checks the hash chain of the ledger, from the first entry to the last. Read-only; a broker may be running.')
     .option('--data <path>', 'the store', './data/countersign.db')
     .option('--config <path>', 'a broker’s configuration, which says where the store is')
+    .option('--export <path...>', 'with --config: what trim-ledger has exported, to be verified together with the rest')
     .option('--json', 'print the report as JSON', false)
     .option('--expect-head <seq:hash>', 'a head noted earlier, which the ledger must still contain')
     .exitOverride();
@@ -190,7 +198,7 @@ async function main(): Promise<number> {
   } catch (fault) {
     return fault instanceof Error && 'exitCode' in fault && fault.exitCode === 0 ? 0 : 2;
   }
-  const { data, config, json, expectHead } = program.opts<{ data: string; config?: string; json: boolean; expectHead?: string }>();
+  const { data, config, json, expectHead, export: exports = [] } = program.opts<Options>();
   const head = expectHead === undefined ? undefined : headFrom(expectHead);
   if (expectHead !== undefined && !head) {
     process.stderr.write('--expect-head: give <number>:<hash>, as this program prints it\n');
@@ -212,7 +220,7 @@ async function main(): Promise<number> {
     if (config !== undefined) {
       // The broker's own code is read only where its configuration is.
       const { tellChains, verifyConfigured } = await import('./verify-chains.ts');
-      const found = await verifyConfigured(config, process.env, options);
+      const found = await verifyConfigured(config, process.env, { ...options, exports });
       if ('report' in found) return say(found.report, tellChains(found.report));
       file = found.file;
     }
