@@ -1,5 +1,5 @@
 /** Who asks at the operator API, and whether they may: no route without roles, no answer before both are known. */
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyRequest, onRequestAsyncHookHandler } from 'fastify';
 import { type Refusal, type Result, refuse } from '../errors.ts';
 import type { Operator, Role } from '../operate/operator.ts';
 import { operatorRefusal } from './operator-answer.ts';
@@ -18,24 +18,27 @@ export type Refused = (request: FastifyRequest, operator: Operator, no: Refusal)
 
 const asking = new WeakMap<FastifyRequest, Operator>();
 
-/** Stands before every route of this scope that is registered after it. */
+/**
+ * Stands before every route of this scope that is registered after it, as each route's own last hook: after the limits, which a hook of the scope
+ * would come before, and before a byte of the body is read.
+ */
 export function guard(server: FastifyInstance, who: Who, refused?: Refused): void {
-  server.addHook('onRoute', ({ url, config }) => {
-    if (!config?.roles) throw new Error(`${url}: no roles`);
-  });
-  server.addHook('onRequest', async (request, reply) => {
-    const { roles } = request.routeOptions.config;
-    if (!roles) return undefined; // no route of ours: 404 and 405 say nothing that is not public
-    reply.header('cache-control', 'no-store');
-    const known = await who(request);
-    if (!known.ok) return operatorRefusal(reply, known.error);
-    if (!roles.some((role) => known.value.roles.has(role))) {
-      const no = refuse('role_refused').error;
-      await refused?.(request, known.value, no);
-      return operatorRefusal(reply, no);
-    }
-    asking.set(request, known.value);
-    return undefined;
+  server.addHook('onRoute', (route) => {
+    const roles = route.config?.roles;
+    if (!roles) throw new Error(`${route.url}: no roles`);
+    const ask: onRequestAsyncHookHandler = async (request, reply) => {
+      reply.header('cache-control', 'no-store');
+      const known = await who(request);
+      if (!known.ok) return operatorRefusal(reply, known.error);
+      if (!roles.some((role) => known.value.roles.has(role))) {
+        const no = refuse('role_refused').error;
+        await refused?.(request, known.value, no);
+        return operatorRefusal(reply, no);
+      }
+      asking.set(request, known.value);
+      return undefined;
+    };
+    route.onRequest = [...[route.onRequest ?? []].flat(), ask];
   });
 }
 export function operatorOf(request: FastifyRequest): Operator {

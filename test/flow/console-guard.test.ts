@@ -128,6 +128,17 @@ describe('what every answer says of itself', () => {
     assert.match(String(answer.headers.location), /redirect_uri=https%3A%2F%2Fbroker\.example%2Fconsole%2Fcallback/);
     await app.close();
   });
+  it('counts against the limit of its address, as everything does', async () => {
+    await using stack = new AsyncDisposableStack();
+    const few = await startRig({ console: {}, config: { limits: { perAddress: { requests: 20, seconds: 3600 } } } });
+    stack.defer(() => few.stop());
+    for (const path of ['/console', '/operator/status', '/console/assets/main.ts', '/console/login']) {
+      let status = 0;
+      for (let asked = 0; asked < 20 && status !== 429; asked++)
+        status = (await fetch(`${few.issuer}${path}`, { redirect: 'manual' })).status;
+      assert.equal(status, 429, path);
+    }
+  });
   it('without `console` there is neither console nor operator API on this address', async () => {
     await using stack = new AsyncDisposableStack();
     const bare = await startRig();

@@ -105,8 +105,12 @@ function Passkeys(): VNode {
   </section>`;
 }
 function Leave(): VNode {
-  const leave = (): void => location.assign(`${base}/console`);
+  const leave = (path: string): void => {
+    const gone = (): void => location.assign(`${base}/console`);
+    api.post(path).then(gone, gone);
+  };
   return html`<section class="card stack" aria-labelledby="leave"><h2 id="leave">Leave</h2>
     <p class="quiet">A cookie in the wrong hands is worth nothing once its login has ended.</p>
-    <p><button type="button" onClick=${() => api.post('/console/logout?which=all').then(leave, leave)}>Log out everywhere</button></p></section>`;
+    <p class="buttons"><button type="button" onClick=${() => leave('/console/logout')}>Log out</button>
+      <button type="button" onClick=${() => leave('/console/logout?which=all')}>Log out everywhere</button></p></section>`;
 }
