@@ -70,8 +70,7 @@ async function attempt(rooms: Rooms, request: TokenRequest, draft: Draft): Promi
   if (!earlier.ok) return earlier;
   if (earlier.value) {
     draft.note({ again: true, policies: earlier.value.policies });
-    const anew = job.value.registration ? oneAtATime(retry, found[0]) : [];
-    const claims = [unrevoked(earlier.value), ...haltClaims(asked.value), ...anew];
+    const claims = [unrevoked(earlier.value), ...haltClaims(asked.value), ...(job.value.registration ? oneAtATime(retry, found[0]) : [])];
     return issueAgain(minter, job.value, earlier.value, claims, draft, lent);
   }
 
@@ -82,10 +81,9 @@ async function attempt(rooms: Rooms, request: TokenRequest, draft: Draft): Promi
   if (!agreed.ok) return agreed;
 
   // One grant, whose claims hold at the moment it becomes durable or not at all.
-  const made = toGrant(asked.value, decision.value, { issuer, now: world.now(), root: rootOf(asked.value.agreed?.story ?? draft.id) });
-  if (!made.ok) return made;
-  const grant = made.value;
+  const grant = toGrant(asked.value, decision.value, { issuer, now: world.now(), root: rootOf(asked.value.agreed?.story ?? draft.id) });
+  if (!grant.ok) return grant;
   draft.note(reservedOf(shares));
-  const claims = [...decision.value.claims, ...reserve(shares, grant.txn), ...agreed.value, ...remember(asked.value, grant)];
-  return issue(minter, job.value, grant, claims, draft, lent);
+  const claims = [...decision.value.claims, ...reserve(shares, grant.value.txn), ...agreed.value, ...remember(asked.value, grant.value)];
+  return issue(minter, job.value, grant.value, claims, draft, lent);
 }
