@@ -97,7 +97,8 @@ export function shownApproval(approval: Approval, args: JsonObject, bundle: Bund
 /** What the entry says of a vote: who says that it was this person's, and why they did. */
 export function wordsOf({ vote, reason, steps }: Ballot, { name, via }: Voter, confirms: boolean): Pick<Facts, 'detail' | 'context'> {
   const what = confirms && vote === 'approve' ? 'confirm' : vote;
-  return { detail: `${what}: ${via} on behalf of ${name}`, context: { vote: what, reason, via, ...(steps && { steps }) } };
+  const which = steps ? ` of steps ${steps.join(', ')}` : '';
+  return { detail: `${what}${which}: ${via} on behalf of ${name}`, context: { vote: what, reason, via, ...(steps && { steps }) } };
 }
 export function progressOf({ votes, demand }: Approval): string {
   const confirmed = votes.some(({ confirms }) => confirms);

@@ -1,7 +1,7 @@
 import type { Entry } from '../model.ts';
 import { fromBody, termOf } from '../record/entry.ts';
 import type { Store } from '../store/store.ts';
-import { isObject, type JsonObject } from '../wire/json.ts';
+import { isObject, type Json, type JsonObject } from '../wire/json.ts';
 
 /** An entry with its place in the ledger. */
 export interface Told {
@@ -108,7 +108,9 @@ function byClient(e: Entry): readonly Row[] {
   add('for', e.subject === e.client ? e.subject && 'itself' : e.subject);
   add('what', e.tool ?? (e.resource && e.kind !== 'revoked' && 'to list the tools'));
   add('at', e.resource);
-  add('with', e.recorded && Object.keys(e.recorded).length > 0 && recorded(e.recorded));
+  const steps = e.tool === 'plan' ? e.recorded?.['steps'] : undefined;
+  if (Array.isArray(steps)) rows.push(...planned(steps, e.recorded?.['ordered'] === true));
+  else add('with', e.recorded && Object.keys(e.recorded).length > 0 && recorded(e.recorded));
   add('arguments', e.arguments && `HMAC ${e.arguments}`);
   add('why', e.purpose !== undefined && `“${e.purpose}”, as the agent put it`);
   add('budgets', e.reserved && taken(e.reserved));
@@ -143,6 +145,13 @@ const taken = (reserved: JsonObject): string =>
   Object.entries(reserved)
     .map(([id, share]) => `${isObject(share) ? share['amount'] : '?'} of ${id}`)
     .join(', ');
+/** The steps of a plan, by the numbers that a vote names. */
+const planned = (steps: readonly Json[], ordered: boolean): readonly Row[] =>
+  steps.filter(isObject).map(({ tool, resource, purpose, recorded: fields }, at) => {
+    const more = isObject(fields) && Object.keys(fields).length > 0 ? ` with ${recorded(fields)}` : '';
+    const why = typeof purpose === 'string' ? `, “${purpose}”, as the agent put it` : '';
+    return [`step ${at}`, `${ordered && at > 0 ? 'then ' : ''}${String(tool)} at ${String(resource)}${more}${why}`];
+  });
 const recorded = (fields: JsonObject): string =>
   Object.entries(fields)
     .map(([name, value]) => `${name}=${JSON.stringify(value)}`)

@@ -107,6 +107,18 @@ describe('a plan of an agent', () => {
     );
   });
 
+  it('of a sub-agent goes through the one that delegates to it, and its tokens are its own', async () => {
+    const key = stage.agents['triage-bot'].privateJwk;
+    const sub = createAgent({ issuer: stage.app.issuer, clientId: 'triage-bot', key, under: agent });
+    const plan = await sub.plan([look('sub')]);
+    const { claims } = await plan.authorize(0);
+    assert.deepEqual(
+      [claims['client_id'], (claims['act'] as { sub: string }).sub, claims['cnf']],
+      ['refund-bot', 'triage-bot', { jkt: sub.thumbprint }],
+    );
+    await plan.withdraw();
+  });
+
   it('ends with a no, with its withdrawal, and with its signal: the broker is told', async () => {
     await Promise.all([assert.rejects(agent.plan([erase('n1'), erase('n2')]), failsWith('ERR_DENIED')), decide('deny')]);
     const [plan] = await Promise.all([agent.plan([erase('w1'), erase('w2')]), decide('approve')]);

@@ -75,7 +75,9 @@ describe('a plan', () => {
     const ledger = JSON.stringify(entries) + JSON.stringify(rig.log);
     for (const secret of [code, code.split('.')[1] ?? code, 'cus_canary_1']) assert.equal(ledger.includes(secret), false);
     const { body } = await operator(rig, 'GET', `/operator/explain/${id}`);
-    assert.match((body as { readonly words: readonly string[] }).words.join('\n'), /delete_customer/);
+    const words = (body as { readonly words: readonly string[] }).words.join('\n');
+    assert.match(words, /step 1 +delete_customer at \S+, “right to erasure”, as the agent put it/);
+    assert.match(words, /waits for +team:privacy; at least 1/);
   });
 
   it('is agreed to in part: named steps alone are granted', async () => {
@@ -96,6 +98,9 @@ describe('a plan', () => {
     );
     assert.equal((await take(rig, code, steps[2] ?? {})).status, 200);
     assert.deepEqual(await states(rig, code), ['redeemed', 'granted', 'refused', 'granted']);
+    const vote = (await rig.entries()).findLast(({ kind, approval }) => kind === 'approved' && approval === id);
+    assert.match(String(vote?.detail), /^approve of steps 0, 2: local:.+ on behalf of people:u_alice$/);
+    assert.deepEqual(vote?.context?.['steps'], [0, 2]);
   });
 
   it('in order: a step comes after the one before it was granted', async () => {
