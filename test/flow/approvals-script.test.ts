@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { type Rig, startRig } from '../support/rig.ts';
 import { deletion, pending, poll } from './approving.ts';
+import { editBundle } from './front-door.ts';
 import { erase, look, ORDERED, planned, states } from './planning.ts';
 
 let rig: Rig;
@@ -42,6 +43,22 @@ describe('approvals', () => {
     assert.deepEqual([approved.code, approved.out.includes(`${id}, approved`)], [0, true]);
     assert.equal((await poll(rig, code)).status, 200);
     assert.match((await run('list', '--state', 'redeemed')).out, new RegExp(id));
+  });
+
+  it('confirms in the name of the person it is done for, where a rule asks them', async () => {
+    const folder = join(rig.folder, 'policies');
+    await editBundle(folder, 'people.cedar', '@approval("team:privacy")', '@confirm');
+    await rig.app.reload();
+    const { code, id } = await pending(rig, deletion('cus_own'));
+    assert.match((await run('list')).out, /people:u_carol$/m);
+    assert.match((await run('show', id)).out, /needs +the confirmation of the person it is for$/m);
+    const other = await run('confirm', id, ...AS);
+    assert.deepEqual([other.code, /does not wait for the confirmation of this person/.test(other.err)], [1, true]);
+    const confirmed = await run('confirm', id, '--as', 'people:u_carol', '--reason', 'mine');
+    assert.deepEqual([confirmed.code, /^confirmed +people:u_carol/m.test(confirmed.out)], [0, true]);
+    assert.equal((await poll(rig, code)).status, 200);
+    await editBundle(folder, 'people.cedar', '@confirm', '@approval("team:privacy")');
+    await rig.app.reload();
   });
 
   it('denies, and says what cannot be', async () => {
