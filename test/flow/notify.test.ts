@@ -55,7 +55,7 @@ let mail: Awaited<ReturnType<typeof startMail>>;
 before(async () => {
   world = aheadWorld();
   [chat, others, mail] = await Promise.all([startReceiver(), startReceiver(), startMail()]);
-  const hook = { use: 'webhook', secret: { env: 'HOOK' }, inward: 'allowed', timeoutMs: 300 } as const;
+  const hook = { use: 'webhook', secret: { env: 'HOOK' }, inward: 'allowed' } as const;
   rig = await startRig({
     world,
     environment: { HOOK: WEBHOOK_SECRET, MAIL: PASSWORD },

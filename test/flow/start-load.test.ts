@@ -36,7 +36,16 @@ async function loaded(ask: (url: string) => Promise<unknown> = async () => undef
 const found = (all: readonly string[], parts: readonly string[]): readonly string[] =>
   parts.filter((part) => all.some((name) => name.includes(part)));
 
-const LATER = ['deps/undici/undici', '/@fastify/swagger/', '/@fastify/ajv-compiler/', '/ioredis/', '/node-vault/', '/@aws-sdk/'];
+const LATER = [
+  'deps/undici/undici',
+  '/@fastify/swagger/',
+  '/@fastify/ajv-compiler/',
+  '/ioredis/',
+  '/node-vault/',
+  '/@aws-sdk/',
+  '/nodemailer/',
+  '/standardwebhooks/',
+];
 
 test('a start loads no fetch, no maker of documents, and no back end that is not configured', async () => {
   const all = await loaded();

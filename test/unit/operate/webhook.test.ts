@@ -24,7 +24,7 @@ async function receiver(manner: Manner = 'ok'): Promise<Receiver> {
   return one;
 }
 const to = (url: string, more: Partial<WebhookOptions> = {}) =>
-  webhookNotifier({ name: 'chat', url, secret: WEBHOOK_SECRET, inward: true, events: ['pending'], timeoutMs: 200, ...more });
+  webhookNotifier({ name: 'chat', url, secret: WEBHOOK_SECRET, inward: true, events: ['pending'], timeoutMs: 10_000, ...more });
 const never = new AbortController().signal;
 
 describe('a webhook', () => {
@@ -62,8 +62,9 @@ describe('a webhook', () => {
     test(`to a receiver that ${manner}`, async () => {
       const hook = await receiver(manner);
       const began = performance.now();
-      assert.deepEqual(await to(hook.url).send(notice, now, never), expected);
-      assert.ok(performance.now() - began < 1_000);
+      const timeoutMs = 'flaw' in expected && expected.flaw === 'timeout' ? 200 : 10_000;
+      assert.deepEqual(await to(hook.url, { timeoutMs }).send(notice, now, never), expected);
+      assert.ok(performance.now() - began < 8_000);
       assert.ok(hook.got.length <= 1 && hook.got.every(({ path }) => path === '/hook'), 'nothing is asked of where it redirects to');
     });
   test('to nobody, and to one who is broken off', async () => {
