@@ -14,7 +14,7 @@ type Course = 'intent' | 'redeemed' | 'receipt' | 'revoked' | 'ended';
 type Upkeep = 'key' | 'bundle' | 'repair' | 'session' | 'export' | 'passkey';
 /** One schema for every entry; what is not known stands as null. */
 export interface Facts {
-  readonly request?: string; // What was asked of us: exchange, client_credentials, deferred, introspect, revoke, receipt, operator, console, start
+  readonly request?: string; // What was asked of us: exchange, client_credentials, deferred, plan, introspect, revoke, receipt, operator, console, start
   readonly client?: string;
   readonly owner?: string;
   readonly subject?: string;

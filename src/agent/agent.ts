@@ -44,7 +44,7 @@ export { type AgentCode, AgentError, type AgentErrorFacts } from './error.ts';
 export type { Ask, Asking, Fetch } from './exchange.ts';
 export type { PrivateKey } from './key.ts';
 export type { Plan, PlannedAction, PlanOptions, PlanStep, PlanWaiting } from './plan.ts';
-export type { Calling, FetchOptions } from './transport.ts';
+export { type Calling, type FetchOptions, type UrlElicitation, urlElicitation } from './transport.ts';
 export type { ApprovalMode, Waiting, WhenAborted } from './waiting.ts';
 
 export type TokenType = 'id_token' | 'access_token' | 'id-jag' | 'jwt';

@@ -136,17 +136,39 @@ const LAST_WITH_ELICITATION = '2025-11-25';
 const ELICITATION_REQUIRED = -32042;
 const RPC_REFUSED = -32050;
 
+/** As MCP 2025-11-25 has it (`URLElicitationRequiredError`). */
+export interface UrlElicitation {
+  readonly code: typeof ELICITATION_REQUIRED;
+  readonly message: string;
+  readonly data: {
+    readonly elicitations: readonly {
+      readonly mode: 'url';
+      readonly elicitationId: string;
+      readonly url: string;
+      readonly message: string;
+    }[];
+  };
+}
+/**
+ * Where `fault` says that a person must decide first and the broker has a page for it: the error with which an MCP server, itself an agent of this
+ * broker, asks its own client to show that page. `throw new UrlElicitationRequiredError(found.data.elicitations, found.message)` in both SDKs.
+ */
+export function urlElicitation(fault: unknown): UrlElicitation | undefined {
+  const url = fault instanceof AgentError && fault.code === 'ERR_APPROVAL_PENDING' ? fault.deferral?.approvalUri : undefined;
+  if (url === undefined) return undefined;
+  const message = `A person must approve this action first: ${url} — then call the tool again.`;
+  const elicitation = { mode: 'url', elicitationId: url.slice(url.lastIndexOf('/') + 1), url, message } as const;
+  return { code: ELICITATION_REQUIRED, message, data: { elicitations: [elicitation] } };
+}
+
 /** Answered in the tool server's place, which has not been asked: a person decides on that page first. Whatever else went wrong is thrown as it is. */
 function linked(fault: unknown, { id = null }: Call, { headers }: RequestInit): Response {
-  const uri = fault instanceof AgentError && fault.code === 'ERR_APPROVAL_PENDING' ? fault.deferral?.approvalUri : undefined;
-  if (uri === undefined) throw fault;
+  const elicitation = urlElicitation(fault);
+  if (!elicitation) throw fault;
   const reads = (new Headers(headers).get('mcp-protocol-version') ?? LAST_WITH_ELICITATION) <= LAST_WITH_ELICITATION;
-  const message = `A person must approve this action first: ${uri} — then call the tool again.`;
-  const elicitation = { mode: 'url', elicitationId: uri.slice(uri.lastIndexOf('/') + 1), url: uri, message };
-  const error = reads
-    ? { code: ELICITATION_REQUIRED, message, data: { elicitations: [elicitation] } }
-    : { code: RPC_REFUSED, message, data: { error: 'authorization_pending', approval_uri: uri } };
-  return Response.json({ jsonrpc: '2.0', id, error });
+  const { message, data } = elicitation;
+  const told = { error: 'authorization_pending', approval_uri: data.elicitations[0]?.url };
+  return Response.json({ jsonrpc: '2.0', id, error: reads ? elicitation : { code: RPC_REFUSED, message, data: told } });
 }
 
 /** wire.md §5: one JSON-RPC request (transport, id) is one key, so that a resend brings the same `txn`. `1` and `"1"` are two ids. */

@@ -208,6 +208,8 @@ export const hands: readonly PlanCase[] = [
     ...unknown,
     detail: 'code',
   },
+  { name: 'a code with a key of the store in it', run: (s) => take(s.rig, '../../halt/all', first(s)), ...unknown, detail: 'code' },
+  { name: 'a code of 100 KB', run: (s) => take(s.rig, 'a'.repeat(100_000), first(s)), ...unknown, detail: 'code' },
   {
     name: 'the code of a single action',
     run: async (s) => take(s.rig, String((await asking(s.rig, { ...DELETE, details: [first(s)] })).body['deferral_code']), first(s)),

@@ -1,7 +1,7 @@
 /** What an agent makes of a plan's answers, and of a link: nothing that is not as wire.md §3.4 has it is believed. */
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import { type Agent, AgentError, createAgent, type PlanWaiting } from '../../../src/agent/agent.ts';
+import { type Agent, AgentError, createAgent, type PlanWaiting, urlElicitation } from '../../../src/agent/agent.ts';
 import type { Json, JsonObject } from '../../../src/wire/json.ts';
 import { clientKeys, type FakeBroker, fakeBroker, type Trick } from './broker.ts';
 
@@ -74,6 +74,11 @@ describe('a plan', () => {
     await assert.rejects(plan(), fails('ERR_PROTOCOL'));
   });
 
+  it('that failed otherwise is nothing to show a page for', () => {
+    for (const fault of [new AgentError('ERR_DENIED'), new AgentError('ERR_APPROVAL_PENDING'), new Error('x'), undefined])
+      assert.equal(urlElicitation(fault), undefined);
+  });
+
   it('of what is no action is not sent', async () => {
     await assert.rejects(agent.plan([{ resource, tool: 'no tool' }]), fails('ERR_ACTION'));
     await assert.rejects(agent.plan([{ resource, tool: 't', arguments: [] as unknown as object }]), fails('ERR_ACTION'));
@@ -107,6 +112,11 @@ describe('the page where people decide', () => {
       await assert.rejects(agent.authorize({ resource, tool: 'list_orders', approval: 'link' }), (fault) => {
         assert.ok(fault instanceof AgentError && fault.code === 'ERR_APPROVAL_PENDING');
         assert.equal(fault.message.includes(String(link)), shown);
+        const [asked] = urlElicitation(fault)?.data.elicitations ?? [];
+        assert.deepEqual(
+          asked && { ...asked, message: '' },
+          shown ? { mode: 'url', elicitationId: APPROVAL, url: link, message: '' } : undefined,
+        );
         return true;
       });
     });
