@@ -35,6 +35,7 @@ export async function openConsoleDay(tell: Narrator): Promise<ConsoleDay> {
       folder,
       log: pino({ level: 'silent' }),
       more: DAY_AGENTS,
+      host: 'localhost',
       bundle: async (policies, { issuer, keys }) => {
         const servers = Object.fromEntries(Object.keys(DAY_SERVERS).map((id) => [id, demoKey(id)]));
         for (const [id, { name, tools }] of Object.entries(DAY_SERVERS)) {

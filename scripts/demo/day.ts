@@ -102,9 +102,14 @@ export function openCompany({ issuer, socket, people, keys, resources }: DayPart
     insist: (call) =>
       fateOf(() => agentOf(call.agent, call.for).authorize({ ...actionOf(call), approval: 'wait', signal: stopped.signal })),
     async plan(agent, person, actions) {
-      const waiting = agentOf(agent, person).plan(actions.map(actionOf), { signal: stopped.signal, whenAborted: 'keep' });
-      // It waits for as long as anybody looks.
-      waiting.catch(() => undefined);
+      // Asked, and left to whoever looks.
+      const asked = new AbortController();
+      const options = { signal: asked.signal, whenAborted: 'keep' as const, onWaiting: () => asked.abort() };
+      await agentOf(agent, person)
+        .plan(actions.map(actionOf), options)
+        .catch((fault: unknown) => {
+          if (!asked.signal.aborted) throw fault;
+        });
     },
     async vote(tool, as, vote, reason) {
       for (let tries = 0; tries < 40; tries++) {
@@ -243,6 +248,18 @@ export async function playDay(company: Company, told: (fate: Fate) => void): Pro
     company.vote('delete_customer', 'people:u_carol', 'approve', 'letter seen, no open orders'),
   ]);
   told(forgotten);
+  const [writtenOff] = await Promise.all([
+    company.insist({
+      agent: 'invoice-clerk',
+      for: 'dana',
+      server: 'billing',
+      tool: 'write_off',
+      args: { invoice_id: 'inv_291', amount_minor: 4_200, currency: 'EUR' },
+      why: 'the parcel was lost on the way',
+    }),
+    company.vote('write_off', 'people:u_alice', 'approve', 'the carrier says so too'),
+  ]);
+  told(writtenOff);
   const [denied] = await Promise.all([
     company.insist({
       agent: 'invoice-clerk',

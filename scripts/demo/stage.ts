@@ -38,6 +38,8 @@ export interface StageOptions {
   readonly bundle?: (folder: string, made: { readonly issuer: string; readonly keys: Readonly<Record<string, DemoKey>> }) => Promise<void>;
   /** Agents beside the sample's; `bundle` adds them there. */
   readonly more?: readonly string[];
+  /** What the broker is called: passkeys want a name, no number. */
+  readonly host?: 'localhost' | '127.0.0.1';
   /** 0 or absent: any free port. */
   readonly ports?: { readonly broker?: number; readonly people?: number; readonly shop?: number };
 }
@@ -50,9 +52,10 @@ export async function setStage({
   backends = [],
   bundle,
   more: others = [],
+  host = '127.0.0.1',
 }: StageOptions): Promise<Stage> {
   const port = ports.broker || (await freePort());
-  const issuer = `http://127.0.0.1:${port}`;
+  const issuer = `http://${host}:${port}`;
   const agents = { 'refund-bot': demoKey('refund-bot'), 'triage-bot': demoKey('triage-bot'), 'nightly-report': demoKey('nightly-report') };
   const more = Object.fromEntries(others.map((id) => [id, demoKey(id)]));
   const all = [...AGENT_IDS, ...others];

@@ -1,8 +1,8 @@
 /**
  * `npm run screenshots -- <folder>`: pictures of every page of the console, filled with the demo's busy few minutes, in both themes and two widths. They
- * are looked at before a page is called done; nothing is compared.
+ * are looked at before a page is called done; nothing is compared. Without a folder: those of the README, made anew.
  */
-import { mkdirSync, statSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { type ConsoleDay, openConsoleDay } from '../../scripts/demo/console-day.ts';
@@ -16,22 +16,24 @@ export interface Picture {
   readonly path: string;
   /** What is done there before it is taken. */
   readonly act?: (page: Page) => Promise<void>;
+  /** Who looks; absent: the operator, by a one-time link. */
+  readonly as?: 'Alice Moreau' | 'Carol Okafor';
 }
 /** In the order of the menu. */
 export async function picturesOf({ stage }: ConsoleDay): Promise<readonly Picture[]> {
   const operate = operatorClient({ socket: stage.config.operator.socket });
   const { approvals = [] } = (await operate('GET', '/operator/approvals?state=pending')).body as {
-    readonly approvals?: readonly { readonly id: string; readonly tool: string }[];
+    readonly approvals?: readonly { readonly id: string; readonly arguments?: Readonly<Record<string, unknown>> }[];
   };
   const { entries = [] } = (await operate('GET', '/operator/entries?tool=create_refund&outcome=done')).body as {
     readonly entries?: readonly { readonly entry: { readonly txn?: string } }[];
   };
-  const waits = approvals.find(({ tool }) => tool === 'write_off') ?? approvals[0];
+  const waits = approvals.find(({ arguments: args }) => args?.['invoice_id'] === 'inv_305');
   const txn = entries[0]?.entry.txn;
   return [
-    { name: 'now', path: 'now' },
+    { name: 'now', path: 'now', act: (page) => page.getByText('15 min', { exact: true }).click() },
     { name: 'approvals', path: 'approvals' },
-    ...(waits ? [{ name: 'approval', path: `approvals/${waits.id}` }] : []),
+    ...(waits ? [{ name: 'approval', path: `approvals/${waits.id}`, as: 'Alice Moreau' as const }] : []),
     { name: 'agents', path: 'agents' },
     { name: 'agent', path: 'agents/refund-bot' },
     { name: 'agent-halted', path: 'agents/fraud-watch' },
@@ -57,55 +59,81 @@ export async function lookAround(
   { width, dark, seen }: { readonly width: number; readonly dark: boolean; readonly seen: (picture: Picture, page: Page) => Promise<void> },
 ): Promise<readonly string[]> {
   const problems: string[] = [];
-  const context = await browser.newContext({
+  const look = {
     viewport: { width, height: width < 600 ? 780 : 900 },
     colorScheme: dark ? 'dark' : 'light',
     reducedMotion: 'reduce',
     locale: 'en-GB',
-  });
-  const page = await context.newPage();
-  page.on('console', (message) => message.type() === 'error' && problems.push(message.text()));
-  page.on('pageerror', (fault) => problems.push(fault.message));
-  page.on('request', (request) => {
-    if (!request.url().startsWith(`${day.stage.app.issuer}/`)) problems.push(`elsewhere: ${request.url()}`);
-  });
+  } as const;
+  const context = await browser.newContext({ ...look });
+  const contexts = [context];
+  const watch = (page: Page): Page => {
+    page.on('console', (message) => {
+      const own = message.location().url.startsWith(`${day.stage.app.issuer}/`);
+      if (own && message.type() === 'error') problems.push(message.text());
+    });
+    page.on('pageerror', (fault) => problems.push(fault.message));
+    page.on('request', (request) => {
+      const own = request.url().startsWith(`${day.stage.app.issuer}/`);
+      if (!own && !request.isNavigationRequest()) problems.push(`elsewhere: ${request.url()}`);
+    });
+    return page;
+  };
+  const page = watch(await context.newPage());
   await page.goto((await day.link()).url);
-  for (const picture of await picturesOf(day)) {
-    await page.goto(`${day.stage.app.issuer}/console/${picture.path}`);
-    await page.locator('main h1').first().waitFor();
-    await page.locator('main .loading').first().waitFor({ state: 'detached' });
-    await picture.act?.(page);
-    await seen(picture, page);
+  const pages = new Map<string, Page>();
+  async function pageOf(name: NonNullable<Picture['as']>): Promise<Page> {
+    const known = pages.get(name);
+    if (known) return known;
+    const theirs = await browser.newContext({ ...look });
+    contexts.push(theirs);
+    const made = watch(await theirs.newPage());
+    pages.set(name, made);
+    await made.goto(`${day.stage.app.issuer}/console/login`);
+    await made.getByText(name).click();
+    await made.waitForURL(`${day.stage.app.issuer}/console/**`);
+    return made;
   }
-  await context.close();
+  for (const picture of await picturesOf(day)) {
+    const on = picture.as ? await pageOf(picture.as) : page;
+    await on.goto(`${day.stage.app.issuer}/console/${picture.path}`);
+    await on.locator('main h1').first().waitFor();
+    await on.locator('main .loading').first().waitFor({ state: 'detached' });
+    await picture.act?.(on);
+    await seen(picture, on);
+  }
+  for (const one of contexts) await one.close();
   return problems;
 }
 
-if (import.meta.main) {
-  const [folder = ''] = process.argv.slice(2);
-  if (folder === '') {
-    console.error('npm run screenshots -- <folder>');
-    process.exit(3);
-  }
+/** What stands in the README. */
+const BEST = ['approval', 'playground', 'now'];
+const PICTURES = 'test/pictures';
+
+async function takeAll(folder: string): Promise<void> {
   mkdirSync(folder, { recursive: true });
   const day = await openConsoleDay(narrator({ json: false }));
   const browser = await chromium.launch({ executablePath: pathOf('chromium'), args: ['--no-sandbox', '--disable-dev-shm-usage'] });
+  const save = (path: string, bytes: Buffer): void => {
+    writeFileSync(path, bytes);
+    console.log(path, `${Math.round(bytes.length / 1024)} KB`);
+  };
   try {
-    for (const [width, dark] of [
-      [1280, false],
-      [1280, true],
-      [360, false],
-      [360, true],
-    ] as const) {
+    for (const [width, dark] of LOOKS) {
       const problems = await lookAround(day, browser, {
         width,
         dark,
-        seen: async ({ name }, page) => {
-          const path = join(folder, `${name}-${width}-${dark ? 'dark' : 'light'}.png`);
+        async seen({ name }, page) {
           // What is told live has come by then.
           await page.waitForTimeout(400);
-          await page.screenshot({ path, fullPage: true });
-          console.log(path, `${Math.round(statSync(path).size / 1024)} KB`);
+          await page.evaluate('scrollTo(0, 0)');
+          if (folder !== PICTURES) {
+            save(join(folder, `${name}-${width}-${dark ? 'dark' : 'light'}.png`), await page.screenshot({ fullPage: true }));
+          } else if (BEST.includes(name) && width > 600) {
+            const shot = { format: 'webp', quality: 82 } as const;
+            const { data } = await (await page.context().newCDPSession(page)).send('Page.captureScreenshot', shot);
+            save(join(folder, `${name}-${dark ? 'dark' : 'light'}.webp`), Buffer.from(data, 'base64'));
+          }
         },
       });
       for (const problem of problems) console.error(problem);
@@ -115,3 +143,10 @@ if (import.meta.main) {
     await day.close();
   }
 }
+const LOOKS = [
+  [1280, false],
+  [1280, true],
+  [360, false],
+  [360, true],
+] as const;
+if (import.meta.main) await takeAll(process.argv[2] ?? PICTURES);

@@ -1,5 +1,5 @@
 /** Playground: what would be decided, by which policies, and the smallest change that would decide otherwise. */
-import { api, html, type PageProps, Problem, Refused, useEffect, useLoad, useState, type VNode, When } from './kit.ts';
+import { api, html, type PageProps, Problem, Refused, useEffect, useLoad, useRef, useState, type VNode, When } from './kit.ts';
 import { Answer } from './playground-answer.ts';
 import { Form } from './playground-form.ts';
 import type { Played, Question, Stage } from './playground-types.ts';
@@ -31,9 +31,14 @@ function Play({ stage, path }: { readonly stage: Stage; readonly path: string })
   useEffect(() => {
     if (asksAtOnce) void ask(question);
   }, []);
+  const answer = useRef<HTMLDivElement>(null);
+  // A long form, and its answer beside its beginning.
+  useEffect(() => {
+    if (played) answer.current?.querySelector('.pg-verdict')?.scrollIntoView({ block: 'nearest' });
+  }, [played]);
   return html`<div class="pg">
     <${Form} stage=${stage} question=${question} change=${setQuestion} ask=${ask} busy=${busy} />
-    <div class="stack" aria-live="polite" aria-busy=${busy}>
+    <div class="stack" ref=${answer} aria-live="polite" aria-busy=${busy}>
       ${no && html`<${Problem} error=${no} />`}
       <${Answer} played=${played} ask=${ask} />
     </div>
