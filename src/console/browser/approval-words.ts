@@ -41,6 +41,8 @@ export function refusedVote(code: string, detail: string | undefined): string {
       return 'You are not among those who can decide this. Your vote was refused, and that is recorded.';
     case 'not_a_person':
       return 'Only a person who logged in at the issuer can decide this. Your vote was refused, and that is recorded.';
+    case 'too_many':
+      return 'You have agreed to as much as one person may for now. Somebody else can agree, or you later; a no is always taken. That is recorded.';
     case 'passkey_none':
       return 'This wants your yes signed, and you have no passkey here yet: register one on your own page first. Nothing was sent.';
     case 'passkey_unknown':
