@@ -21,7 +21,7 @@ export interface LiveParts {
 }
 /**
  * GET /operator/overview (`?minutes=`) and GET /operator/live: server-sent events `entry` and `skipped`, each entry under its number as id;
- * `Last-Event-ID` goes on from there. Ends when the session does, and when the broker stops.
+ * `Last-Event-ID`, or `?after=`, goes on from there. Ends when the session does, and when the broker stops.
  */
 export function liveEndpoints(server: FastifyInstance, { live, overview, who }: LiveParts): void {
   const { after } = live;
@@ -33,8 +33,9 @@ export function liveEndpoints(server: FastifyInstance, { live, overview, who }: 
     return overview(back);
   });
   server.get('/operator/live', everyone, async (request, reply) => {
-    const read = readQuery(request.query, []);
-    const heard = request.headers['last-event-id'];
+    const read = readQuery(request.query, ['after']);
+    // A connection that a browser makes anew by itself knows better than the address it was given.
+    const heard = request.headers['last-event-id'] ?? (read.ok ? read.value.after : undefined);
     const from = wholeNumber(typeof heard === 'string' ? heard : undefined);
     if (!read.ok || (heard !== undefined && from === undefined)) return operatorRefusal(reply, refuse('request_malformed').error);
     const { raw } = reply;

@@ -1,13 +1,11 @@
-/** The ledger by name and time at a real broker: what is found, how it goes, what is taken away, what is seen live. */
+/** The ledger by name and time at a real broker: what is found, how it goes, what is taken away. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { request } from 'node:http';
-import { connect } from 'node:net';
+import { statSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { operatorClient } from '../../scripts/operator-client.ts';
 import type { EntriesPage } from '../../src/operate/entries.ts';
@@ -18,6 +16,7 @@ import { canonical } from '../../src/wire/digest.ts';
 import type { JsonObject } from '../../src/wire/json.ts';
 import { REFUND, RESOURCE, type Rig, startRig } from '../support/rig.ts';
 import { claimsOf, tokenOf } from './front-door.ts';
+import { stream } from './streams.ts';
 
 const SECRET = 'pay_of_somebody';
 let rig: Rig;
@@ -43,26 +42,6 @@ const seqs = async (query: string): Promise<readonly number[]> => (await found(q
 async function stands(is: (entry: Awaited<ReturnType<Rig['entries']>>[number]) => boolean): Promise<readonly number[]> {
   return (await rig.entries()).flatMap((entry, i) => (is(entry) ? [i + 1] : [])).reverse();
 }
-/** Everything that comes within the time, or until it ends. */
-function stream(path: string, ms: number, headers: Record<string, string> = {}): Promise<{ status: number; text: string; ended: boolean }> {
-  return new Promise((resolve, reject) => {
-    const asked = request({ socketPath: socket, path, headers }, (answer) => {
-      let text = '';
-      const done = (ended: boolean): void => {
-        asked.destroy();
-        resolve({ status: answer.statusCode ?? 0, text, ended });
-      };
-      answer.setEncoding('utf8').on('data', (part: string) => {
-        text += part;
-      });
-      answer.on('end', () => done(true)).on('error', () => done(false));
-      setTimeout(() => done(false), ms).unref();
-    });
-    asked.on('error', reject).end();
-  });
-}
-const idsIn = (text: string): readonly number[] => [...text.matchAll(/^id: (\d+)$/gm)].map(([, id]) => Number(id));
-
 describe('entries', () => {
   it('are found by every name that they have, newest first', async () => {
     const questions: Readonly<Record<string, Parameters<typeof stands>[0]>> = {
@@ -143,9 +122,10 @@ describe('entries', () => {
       'overview?minutes=99999',
       'overview?x=1',
       'live?x=1',
+      'live?after=x',
     ])
       assert.equal((await get(`/operator/${path}`)).status, 400, path);
-    assert.equal((await stream('/operator/live', 500, { 'last-event-id': '1; drop' })).status, 400);
+    assert.equal((await stream(socket, '/operator/live', 500, { 'last-event-id': '1; drop' })).status, 400);
     assert.equal(await rig.count(), seq, 'nothing was begun');
     // Whatever SQL or a pattern would make of it, it is a name.
     for (const odd of ["' OR 1=1 --", '%', '_', '*', '\u0000', '\u202e', '"', "a'b"])
@@ -164,6 +144,22 @@ describe('entries', () => {
     assert.match(text, /refused: refund_too_large {2,}refund-bot {2,}for people:u_bob/);
     await assert.rejects(run('--since', 'tea-time'), { code: 2 });
     await assert.rejects(run('--agent', 'nobody'), { code: 1 });
+  });
+});
+
+describe('the index', () => {
+  it('stands beside the ledger, its owner’s alone, and goes where the configuration says', async () => {
+    assert.equal(statSync(`${join(rig.folder, 'data', 'countersign.db')}.search`).mode & 0o777, 0o600);
+    const other = await startRig({ console: { index: '/dev/null/nowhere' } });
+    try {
+      await other.ask();
+      const ask = operatorClient({ socket: join(other.folder, 'operator.sock') });
+      const { status, body } = await ask('GET', '/operator/entries?agent=refund-bot');
+      assert.deepEqual([status, (body as EntriesPage).entries.length], [200, 1], 'where no file can be, it is in memory');
+      assert.ok(other.log.some((line) => line.includes('index of the ledger is made again')));
+    } finally {
+      await other.stop();
+    }
   });
 });
 
@@ -197,7 +193,7 @@ describe('how it goes', () => {
 describe('an export', () => {
   it('is an entry first; then each line checks by itself, and the end by all', async () => {
     const from = await rig.count();
-    const { status, text, ended } = await stream('/operator/export?outcome=refused', 5_000);
+    const { status, text, ended } = await stream(socket, '/operator/export?outcome=refused', 5_000);
     assert.deepEqual([status, ended], [200, true]);
     const [entry] = await rig.entries(from);
     assert.deepEqual(
@@ -227,7 +223,7 @@ describe('an export', () => {
       [`to=${now - 3600}`, false],
       [`from=${now - 3600}&to=${now + 60}&agent=refund-bot&outcome=minted`, true],
     ] as const) {
-      const { text } = await stream(`/operator/export?${query}`, 5_000);
+      const { text } = await stream(socket, `/operator/export?${query}`, 5_000);
       assert.equal(/"seq":/.test(text), is, query);
       if (is)
         assert.deepEqual(
@@ -241,7 +237,7 @@ describe('an export', () => {
   });
 
   it('of everything is the whole chain', async () => {
-    const { text } = await stream('/operator/export', 5_000);
+    const { text } = await stream(socket, '/operator/export', 5_000);
     const rows = text
       .trimEnd()
       .split('\n')
@@ -253,56 +249,5 @@ describe('an export', () => {
       before = String(hash);
     }
     assert.equal(rows.length, (await rig.count()) - 1, 'all that was there when it was asked for');
-  });
-});
-
-describe('live', () => {
-  it('tells the latest, then what is committed, soon, each once; and goes on from where somebody was', async () => {
-    const at = await rig.count();
-    const heard = stream('/operator/live', 1_500);
-    await sleep(300);
-    for (let i = 0; i < 3; i++) await rig.ask({ args: { ...REFUND, payment_id: SECRET } });
-    const { status, text } = await heard;
-    assert.equal(status, 200);
-    const ids = idsIn(text);
-    assert.deepEqual(ids.slice(-3), [at + 1, at + 2, at + 3]);
-    assert.equal(new Set(ids).size, ids.length);
-    for (const word of [SECRET, 'amount_minor', 'purpose', 'jkt']) assert.equal(text.includes(word), false, word);
-    const again = await stream('/operator/live', 400, { 'last-event-id': String(at + 1) });
-    assert.deepEqual(idsIn(again.text), [at + 2, at + 3]);
-  });
-
-  it('says how many it left out, where too many came', async () => {
-    const from = 1;
-    const { text } = await stream('/operator/live', 400, { 'last-event-id': String(from) });
-    const ids = idsIn(text);
-    const skipped = Number(/"skipped":(\d+)/.exec(text)?.[1] ?? 0);
-    assert.equal(ids.length + skipped, (await rig.count()) - from);
-  });
-
-  it('lets go of whoever does not read, and nobody else notices', async () => {
-    const deaf = connect(socket);
-    deaf.pause();
-    deaf.write('GET /operator/live HTTP/1.1\r\nHost: x\r\n\r\n');
-    await sleep(100);
-    const reading = stream('/operator/live', 1_200);
-    const answers = await Promise.all(Array.from({ length: 20 }, () => rig.ask()));
-    assert.ok(answers.every(({ status }) => status === 200));
-    assert.ok(idsIn((await reading).text).length >= 20);
-    deaf.destroy();
-  });
-
-  it('ends when the broker stops, at once', async () => {
-    const other = await startRig();
-    const path = join(other.folder, 'operator.sock');
-    const ended = new Promise<number>((resolve, reject) => {
-      const asked = request({ socketPath: path, path: '/operator/live' }, (answer) => {
-        answer.resume().on('end', () => resolve(performance.now()));
-        void other.stop().catch(reject);
-      });
-      asked.on('error', reject).end();
-    });
-    const began = performance.now();
-    assert.ok((await ended) - began < 2_000);
   });
 });

@@ -4,6 +4,7 @@ import { Badge, base, Empty, html, useEffect, useRef, useState, type VNode } fro
 
 type LiveLine = Line & { readonly seq: number };
 const KEPT = 60;
+const AGAIN_MS = 4_000;
 const STATES = {
   opening: ['connecting', 'quiet'],
   open: ['live', 'good'],
@@ -17,12 +18,12 @@ export function LiveList({ opens }: { readonly opens: boolean }): VNode {
   const [state, setState] = useState<keyof typeof STATES>('opening');
   const [paused, setPaused] = useState(false);
   const skipped = useRef(0);
+  const last = useRef<number>();
   useEffect(() => {
     if (paused) {
       setState('paused');
       return undefined;
     }
-    const source = new EventSource(`${base}/operator/live`);
     // Many at once are drawn once.
     let arrived: LiveLine[] = [];
     let drawing: ReturnType<typeof setTimeout> | undefined;
@@ -35,18 +36,43 @@ export function LiveList({ opens }: { readonly opens: boolean }): VNode {
         return [...fresh.filter(({ seq }) => !known.has(seq)).reverse(), ...was].slice(0, KEPT);
       });
     };
-    source.addEventListener('open', () => setState('open'));
-    source.addEventListener('error', () => setState('lost'));
-    source.addEventListener('entry', (event: MessageEvent<string>) => {
-      arrived.push(JSON.parse(event.data) as LiveLine);
-      drawing ??= setTimeout(draw, 150);
-    });
-    source.addEventListener('skipped', (event: MessageEvent<string>) => {
-      skipped.current += (JSON.parse(event.data) as { readonly skipped: number }).skipped;
-    });
+    let source: EventSource | undefined;
+    let again: ReturnType<typeof setTimeout> | undefined;
+    const close = (): void => {
+      clearTimeout(again);
+      source?.close();
+      source = undefined;
+    };
+    const open = (): void => {
+      close();
+      source = new EventSource(`${base}/operator/live${last.current === undefined ? '' : `?after=${last.current}`}`);
+      source.addEventListener('open', () => setState('open'));
+      source.addEventListener('error', () => {
+        setState('lost');
+        // After an answer that is no stream a browser does not try again.
+        if (source?.readyState === EventSource.CLOSED) again = setTimeout(open, AGAIN_MS);
+      });
+      source.addEventListener('entry', (event: MessageEvent<string>) => {
+        const line = JSON.parse(event.data) as LiveLine;
+        last.current = line.seq;
+        arrived.push(line);
+        drawing ??= setTimeout(draw, 150);
+      });
+      source.addEventListener('skipped', (event: MessageEvent<string>) => {
+        skipped.current += (JSON.parse(event.data) as { readonly skipped: number }).skipped;
+      });
+    };
+    // A browser has few connections to one host: a page that nobody looks at keeps none.
+    const look = (): void => {
+      if (document.visibilityState !== 'visible') close();
+      else if (!source) open();
+    };
+    look();
+    document.addEventListener('visibilitychange', look);
     return () => {
+      document.removeEventListener('visibilitychange', look);
       clearTimeout(drawing);
-      source.close();
+      close();
     };
   }, [paused]);
   const [word, tone] = STATES[state];
