@@ -1,10 +1,13 @@
 /** People decide at one broker what is fetched at the other: every race has one winner, and a no is never outrun. */
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { operatorClient } from '../../scripts/operator-client.ts';
+import { verifyConfigured } from '../../scripts/verify-chains.ts';
 import { deletion, pending, polling } from '../flow/approving.ts';
 import { claimsOf, editBundle, tokenOf } from '../flow/front-door.ts';
+import { holder, PROVEN, signedVote } from '../flow/keyholders.ts';
 import { answerOf } from '../support/rig.ts';
 import { skipUnless } from './provision.ts';
 import { type Redis, startRedis } from './redis.ts';
@@ -15,7 +18,7 @@ suite('approval on two brokers', { skip: await skipUnless('redis') }, () => {
   let two: TwoBrokers;
   before(async () => {
     redis = await startRedis({ appendfsync: 'always' });
-    two = await startTwo(redis);
+    two = await startTwo(redis, { console: true, host: 'localhost' });
   });
   after(async () => {
     await two?.stop();
@@ -69,6 +72,28 @@ suite('approval on two brokers', { skip: await skipUnless('redis') }, () => {
       ends[granted ? 'granted' : 'denied']++;
     }
     assert.ok(ends.granted + ends.denied === 20);
+  });
+
+  test('what a passkey signed is proved from Redis, by whoever can read it', async () => {
+    const folder = join(two.rig.folder, 'policies');
+    await editBundle(folder, 'people.cedar', '@approval("team:privacy")', PROVEN);
+    await two.rig.app.reload();
+    const alice = await holder(two.rig, 'u_alice');
+    const { code, id } = await pending(two.rig, deletion('signed'));
+    assert.equal((await signedVote(alice, id)).status, 200);
+    assert.equal((await poll(0, code)).status, 200);
+    await editBundle(folder, 'people.cedar', PROVEN, '@approval("team:privacy")');
+    await two.rig.app.reload();
+    const file = join(two.rig.folder, 'countersign.yaml');
+    const place = { use: 'redis', url: `redis://${redis.host}:${redis.port}`, password: { env: 'REDIS' } };
+    const keys = { use: 'local', secret: { env: 'KEY' } };
+    writeFileSync(
+      file,
+      JSON.stringify({ issuer: two.rig.issuer, policies: 'policies', store: place, keys, operator: { socket: 'x.sock' } }),
+    );
+    const found = await verifyConfigured(file, { REDIS: redis.password }, {});
+    assert.ok('report' in found);
+    assert.deepEqual([found.report.ok, found.report.proofs], [true, 1], JSON.stringify(found.report.bad));
   });
 
   // The last: the other broker takes the new bundle in its own time.

@@ -23,8 +23,12 @@ export interface TwoBrokers {
 export const nonceOf = async (door: string): Promise<string> =>
   (await fetch(`${door}/token`, { method: 'POST', body: new URLSearchParams() })).headers.get('dpop-nonce') ?? '';
 
-/** `console`: with pages and a login of people, at both. */
-export async function startTwo(redis: Redis, { console = false } = {}): Promise<TwoBrokers> {
+/** `console`: with pages and a login of people, at both; `host`: what they are called. */
+export async function startTwo(
+  redis: Redis,
+  options: { readonly console?: boolean; readonly host?: 'localhost' } = {},
+): Promise<TwoBrokers> {
+  const { console = false, host } = options;
   const ends: (() => Promise<void>)[] = [];
   const stop = async (): Promise<void> => {
     for (const end of ends.reverse()) await end();
@@ -35,7 +39,7 @@ export async function startTwo(redis: Redis, { console = false } = {}): Promise<
       store: { use: 'redis', url: `redis://${redis.host}:${redis.port}`, password: { env: 'REDIS' } },
       keys: { use: 'local', secret: { env: 'KEY' } },
     } as const satisfies Partial<ConfigInput>;
-    const rig = await startRig({ config: shared, environment, ...(console && { console: {} }) });
+    const rig = await startRig({ config: shared, environment, ...(console && { console: {} }), ...(host && { host }) });
     ends.push(rig.stop);
     const port = await freePort();
     const config = parseConfig({
