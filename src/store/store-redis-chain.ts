@@ -1,4 +1,5 @@
 import { type Head, link, START } from './chain.ts';
+import type { Packed } from './pack.ts';
 import type { Line } from './store-redis-line.ts';
 
 /** Together in one call. */
@@ -12,6 +13,8 @@ interface Unsealed {
 }
 export interface Kept extends Unsealed {
   readonly terms: readonly string[];
+  /** What the batch of this entry wrote beside it, told with the first of its entries. */
+  readonly claims: Packed['claims'];
 }
 /** Where a chain stands in Redis. */
 export interface Standing {
@@ -95,9 +98,9 @@ export class OwnChain {
   get isWhole(): boolean {
     return this.#waiting.length === 0 && !this.#unsure;
   }
-  landed(first: number, entries: readonly Omit<Kept, 'seq'>[]): void {
+  landed(first: number, { entries, claims }: Pick<Packed, 'entries' | 'claims'>): void {
     const last = this.#waiting.at(-1)?.seq ?? this.#head.seq;
-    const landed = entries.map((entry, i) => ({ ...entry, seq: first + i }));
+    const landed = entries.map((entry, i) => ({ ...entry, seq: first + i, claims: i === 0 ? claims : [] }));
     if (first <= last) this.#unsure = true;
     else this.#waiting.push(...landed);
     this.#kept.push(...landed);

@@ -112,9 +112,11 @@ export async function openLine(options: LineOptions): Promise<Line> {
     }
     id = String(reply[1]);
     known = Math.max(known, Number(reply[2]));
+    // Another broker was there first and has noticed: what we were answered for may be lost all the same.
+    const began = since;
     since = Number(reply[3]);
     salt = String(reply[6]);
-    return reply[5] === 1;
+    return reply[5] === 1 || (began > 0 && since > began);
   }
   async function attempt(): Promise<void> {
     const candidate = await connect(options);

@@ -109,7 +109,7 @@ export async function redisStore(options: RedisOptions): Promise<RedisStore> {
       }
       line.learn(Number(one));
       if (packed.entries.length > 0 && own.id === chain) {
-        own.landed(Number(first), packed.entries);
+        own.landed(Number(first), packed);
         pace.soon();
       }
       return { first: Number(first) };
