@@ -11,13 +11,30 @@ import { noisy } from './figure-noisy.ts';
 import { peer } from './figure-peer.ts';
 import { policy } from './figure-policy.ts';
 import { profile } from './figure-profile.ts';
+import { comeback } from './figure-return.ts';
+import { revocation } from './figure-revocation.ts';
 import { scale } from './figure-scale.ts';
 import { start } from './figure-start.ts';
 import { verifier } from './figure-verifier.ts';
 import { machine } from './machine.ts';
 import { type Outcome, printTable } from './table.ts';
 
-const FIGURES: readonly Figure[] = [exchange, policy, peer, latency, scale, verifier, start, ledger, backends, noisy, brokers, consoles];
+const FIGURES: readonly Figure[] = [
+  exchange,
+  policy,
+  peer,
+  latency,
+  scale,
+  verifier,
+  start,
+  ledger,
+  backends,
+  noisy,
+  brokers,
+  comeback,
+  revocation,
+  consoles,
+];
 
 const command = new Command('bench')
   .description('Measures the broker, in ratios within this run. Figures are told, not asserted.')

@@ -12,6 +12,7 @@ import { eventually } from './harness.ts';
 import { type Load, type Outcome, said, UNAVAILABLE } from './load.ts';
 import { health, LOOKS, openPair, type Pair, readChains, type Side, settled } from './pair.ts';
 
+const PLAIN = { client: 'refund-bot', tool: 'create_refund', args: { payment_id: 'pay_1', amount_minor: 1, currency: 'EUR' } } as const;
 /** A refusal comes so soon once the broker knows. */
 const AT_ONCE_MS = 100;
 const BACK_MS = 2_000;
@@ -179,11 +180,11 @@ function reasonsOf(rows: readonly LedgerRow[]): Readonly<Record<string, number>>
   return reasons;
 }
 async function grants({ load }: Side): Promise<boolean> {
-  return said(await load.ask(load.wish({ client: 'refund-bot', tool: 'create_refund' })))[0] === 200;
+  return said(await load.ask(load.wish(PLAIN)))[0] === 200;
 }
 /** It comes to know, refuses at once from then on, says that it is not ready, and lives. */
 async function refuses({ door, load }: Side, times: number[]): Promise<void> {
-  const plain = (): Promise<Outcome> => load.ask(load.wish({ client: 'refund-bot', tool: 'create_refund' }));
+  const plain = (): Promise<Outcome> => load.ask(load.wish(PLAIN));
   assert.ok(await eventually(async () => said(await plain())[0] === 503, 10_000), `${door} does not notice`);
   for (let i = 0; i < 5; i++) {
     const began = performance.now();
