@@ -53,6 +53,8 @@ export function refusedVote(code: string, detail: string | undefined): string {
       return 'What you signed is not what stands here now: look at it again. Your vote was refused, and that is recorded.';
     case 'proof_unverified':
       return 'Your passkey did not check that it was you: set up its PIN or fingerprint. Your vote was refused, and that is recorded.';
+    case 'out_of_order':
+      return 'These steps run in their order: agree to those before, too, or to none after.';
     case 'edited':
       return 'This request was changed in the store since it was made. It cannot be decided any more; tell whoever runs this broker.';
     default:
