@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
  * Some thousands of entries in a row, by columns: where each stands, when it was, and its names as numbers of a dictionary of the segment's
  * own. So a question is looked up in the dictionary once, and then two bytes a name decide.
  */
+export type Dictionary = readonly number[] | Uint32Array;
 export interface Segment {
   readonly first: number;
   readonly last: number;
@@ -11,7 +12,7 @@ export interface Segment {
   readonly to: number;
   readonly count: number;
   /** The index's number of each name in it. */
-  readonly dictionary: ArrayLike<number>;
+  readonly dictionary: Dictionary;
   /** From `first` on. */
   readonly places: ArrayLike<number>;
   readonly times: ArrayLike<number>;
@@ -103,7 +104,7 @@ export function unpacked(row: Packed): Segment {
     from: row.since,
     to: row.until,
     count: row.lengths.length,
-    dictionary: new Uint32Array(...aligned(row.dictionary, 4)),
+    dictionary: namesIn(row.dictionary),
     places: new Uint32Array(...aligned(row.places, 4)),
     times: new Uint32Array(...aligned(row.times, 4)),
     lengths: row.lengths,
@@ -118,6 +119,7 @@ export function sumOf(row: Packed): string {
   for (const part of [row.dictionary, row.places, row.times, row.lengths, row.names]) hash.update(`${part.length}\n`).update(part);
   return hash.digest('hex');
 }
+export const namesIn = (bytes: Uint8Array): Dictionary => new Uint32Array(...aligned(bytes, 4));
 function aligned(bytes: Uint8Array, size: number): [ArrayBufferLike, number, number] {
   const whole = bytes.byteOffset % size === 0 ? bytes : bytes.slice();
   return [whole.buffer, whole.byteOffset, Math.floor(whole.byteLength / size)];
@@ -125,7 +127,7 @@ function aligned(bytes: Uint8Array, size: number): [ArrayBufferLike, number, num
 const bytesOf = (of: Uint16Array | Uint32Array): Uint8Array => new Uint8Array(of.buffer, of.byteOffset, of.byteLength);
 
 /** Each of these needs a name that an entry has; by the index's numbers of names. */
-export type Needs = readonly { has(name: number): boolean }[];
+export type Needs = readonly ReadonlySet<number>[];
 /** No more than there are bits for. */
 export const MOST_NEEDS = 16;
 export interface Limits {
@@ -136,20 +138,28 @@ export interface Limits {
 /** A row and where its names begin. `stop`: no further. */
 export type Each = (row: number, start: number) => 'stop' | undefined;
 
+/** Where what is needed stands in the dictionary. */
+function placesOf(need: ReadonlySet<number>, dictionary: Dictionary): readonly number[] {
+  if (need.size <= FEW) return [...need].map((name) => dictionary.indexOf(name)).filter((place) => place >= 0);
+  const places: number[] = [];
+  for (let i = 0; i < dictionary.length; i++) if (need.has(dictionary[i] ?? 0)) places.push(i);
+  return places;
+}
+/** So many are looked for one by one. */
+const FEW = 4;
+/** Nothing in a segment with these names can fulfil them. */
+export const isBarren = (dictionary: Dictionary, needs: Needs): boolean => needs.some((need) => placesOf(need, dictionary).length === 0);
+
 /** Visits what fulfils every need, newest first. True: somebody said stop. */
 export function visit(segment: Segment, needs: Needs, { from, to, before }: Limits, each: Each): boolean {
   if (segment.to < from || segment.from > to || segment.first >= before) return false;
   const { dictionary, names, lengths, places, times, first } = segment;
   const bits = new Uint16Array(dictionary.length);
   const all = (1 << needs.length) - 1;
-  let there = 0;
   for (const [bit, need] of needs.entries()) {
-    for (let i = 0; i < dictionary.length; i++) {
-      if (!need.has(dictionary[i] ?? 0)) continue;
-      bits[i] = (bits[i] ?? 0) | (1 << bit);
-      there |= 1 << bit;
-    }
-    if ((there & (1 << bit)) === 0) return false;
+    const places = placesOf(need, dictionary);
+    if (places.length === 0) return false;
+    for (const place of places) bits[place] = (bits[place] ?? 0) | (1 << bit);
   }
   let end = segment.size;
   for (let row = segment.count - 1; row >= 0; row--) {

@@ -9,9 +9,11 @@ import { type Field, type Query, type Range, type SourceRow, SPOKEN, type Tally,
 import { type Counter, counter, uses } from './search-sqlite-count.ts';
 import { createNames } from './search-sqlite-names.ts';
 import {
+  isBarren,
   type Limits,
   MOST_NEEDS,
   type Needs,
+  namesIn,
   OpenSegment,
   type Packed,
   packed,
@@ -67,6 +69,7 @@ function open(path: string): Index {
     'INSERT INTO segment (first, last, since, until, anchor, sum, dictionary, lengths, places, times, names) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
   );
   const within = db.prepare('SELECT first FROM segment WHERE first < ? AND until >= ? AND since <= ? ORDER BY first DESC');
+  const dictionary = db.prepare('SELECT dictionary FROM segment WHERE first = ?');
   const load = db.prepare('SELECT * FROM segment WHERE first = ?');
   const newest = db.prepare('SELECT last, anchor FROM segment ORDER BY first DESC LIMIT 1').get();
   const anchor = newest && { seq: Number(newest['last']), exchange: String(newest['anchor']) };
@@ -111,9 +114,14 @@ function open(path: string): Index {
     if (needs.length > MOST_NEEDS) throw new RangeError('more is asked for than an entry can be');
     return needs.some(({ size }) => size === 0) ? undefined : needs;
   }
-  function* segments({ from, to, before }: Limits): Generator<Segment> {
+  /** Those that may have what is needed: most have not, where it is rare, and their dictionary tells. */
+  function* segments({ from, to, before }: Limits, needs: Needs): Generator<Segment> {
     if (latest.count > 0) yield latest;
-    for (const row of within.all(before, from, to)) yield read(Number(row['first']));
+    for (const row of within.all(before, from, to)) {
+      const first = Number(row['first']);
+      if (sound.has(first) && isBarren(namesIn(dictionary.get(first)?.['dictionary'] as Uint8Array), needs)) continue;
+      yield read(first);
+    }
   }
   const limitsOf = (range: Range, before = Number.MAX_SAFE_INTEGER): Limits => ({
     from: range.from ?? 0,
@@ -124,7 +132,7 @@ function open(path: string): Index {
     const needs = needsOf(range);
     const limits = limitsOf(range);
     if (!needs) return;
-    for (const segment of segments(limits)) {
+    for (const segment of segments(limits, needs)) {
       const each = counters.map((one) => one.in(segment));
       visit(segment, needs, limits, (row, start) => {
         for (const take of each) take(row, start);
@@ -145,7 +153,7 @@ function open(path: string): Index {
       const limits = limitsOf(query, query.before);
       const seqs: number[] = [];
       if (!needs || query.limit < 1) return seqs;
-      for (const segment of segments(limits)) {
+      for (const segment of segments(limits, needs)) {
         const done = visit(segment, needs, limits, (row) => {
           seqs.push(segment.first + (segment.places[row] ?? 0));
           return seqs.length >= query.limit ? 'stop' : undefined;
