@@ -60,8 +60,19 @@ export function showRule(rule: StatedRule): ShownRule {
 
 const lastDay = (ends: EpochSeconds): string => new Date((ends - 1) * 1000).toISOString().slice(0, 10);
 
-/** Every right of this agent, in the order of the servers' files. What has ended is no part of it. */
-export function mandateOf(agent: Agent, { servers, policy }: Pick<Bundle, 'servers' | 'policy'>, now: EpochSeconds): readonly Right[] {
+/** One right before it is told: which rules it is made of. */
+export interface Scope {
+  readonly as: Right['as'];
+  readonly server: ToolServer;
+  readonly tool: string;
+  readonly permits: readonly StatedRule[];
+  readonly people: readonly StatedRule[];
+  readonly never: readonly StatedRule[];
+  /** They take a question away, and grant nothing. */
+  readonly lighter: readonly StatedRule[];
+}
+/** Every right of this agent, in the order of the servers' files. What has ended is no part of it. No rule is read for it. */
+export function scopesOf(agent: Agent, { servers, policy }: Pick<Bundle, 'servers' | 'policy'>, now: EpochSeconds): readonly Scope[] {
   const rules = (policy.rules ?? []).filter(({ ends }) => ends === undefined || ends > now);
   const mine = (['actor', 'subject'] as const).map((as) => {
     const type = as === 'actor' ? 'Actor' : 'Agent';
@@ -70,20 +81,22 @@ export function mandateOf(agent: Agent, { servers, policy }: Pick<Bundle, 'serve
   const others = rules.filter((rule) => names(rule, 'Person') || names(rule, 'Service'));
   return servers.all.flatMap((server) =>
     [SCOPE_LIST, ...server.tools.keys()].flatMap((tool) =>
-      mine.flatMap(({ as, its }): readonly Right[] => {
+      mine.flatMap(({ as, its }): readonly Scope[] => {
         const here = its.filter((rule) => covers(rule, server.id, tool));
         const permits = here.filter(grants);
         if (permits.length === 0) return [];
         const theirs = as === 'actor' ? others.filter((rule) => covers(rule, server.id, tool)) : [];
-        const people = theirs.filter(grants);
         const both = [...new Set([...here, ...theirs])];
         const never = both.filter(({ effect }) => effect === 'forbid');
         const lighter = both.filter(({ insteadOf }) => insteadOf !== undefined);
-        return [right({ agent, as, server, tool, permits, people, never, lighter })];
+        return [{ as, server, tool, permits, people: theirs.filter(grants), never, lighter }];
       }),
     ),
   );
 }
+/** The same in words. */
+export const mandateOf = (agent: Agent, bundle: Pick<Bundle, 'servers' | 'policy'>, now: EpochSeconds): readonly Right[] =>
+  scopesOf(agent, bundle, now).map((scope) => right(agent, scope));
 const grants = ({ effect, insteadOf }: StatedRule): boolean => effect === 'permit' && insteadOf === undefined;
 /** A rule for one person alone says nothing of the agent, so only what holds for a kind counts where `id` is absent. */
 const names = ({ principal }: StatedRule, type: string, id?: string): boolean =>
@@ -92,17 +105,7 @@ export const covers = ({ tools, server }: StatedRule, serverId: string, tool: st
   (server === undefined || server === serverId) &&
   (tools === undefined || tools.some((one) => one.server === serverId && one.tool === tool));
 
-function right(of: {
-  readonly agent: Agent;
-  readonly as: Right['as'];
-  readonly server: ToolServer;
-  readonly tool: string;
-  readonly permits: readonly StatedRule[];
-  readonly people: readonly StatedRule[];
-  readonly never: readonly StatedRule[];
-  readonly lighter: readonly StatedRule[];
-}): Right {
-  const { agent, as, server, tool, permits, people, never, lighter } = of;
+function right(agent: Agent, { as, server, tool, permits, people, never, lighter }: Scope): Right {
   const dead = as === 'actor' && people.length === 0;
   const what = tool === SCOPE_LIST ? `list the tools of ${server.name}` : `call ${tool} at ${server.name}`;
   const forWhom = as === 'subject' ? ' for itself' : dead ? ' for others' : ` for ${audience(people)}`;
@@ -153,11 +156,19 @@ function sentence(lead: string, rule: StatedRule): string {
 }
 const stop = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`);
 
-/** Who must agree, as a clause. */
-export function demanded({ who, quorum, ttlSeconds, proof, ...more }: Demand): string {
-  const confirm = 'confirm' in more && more.confirm === true;
-  const names = who.map((name) => (name === 'owner' ? 'its owner' : name)).join(' or ');
-  const others = who.length === 0 ? '' : `${quorum} of ${names} must agree`;
+/** Who must agree, as a clause: everybody named is stood for by somebody. */
+export function demanded({ who, quorum, ttlSeconds, confirm, proof }: Demand): string {
+  const names = who.map((name) => (name === 'owner' ? 'its owner' : name));
+  const [only] = names;
+  const several = `all of ${names.join(' and ')} must agree${quorum > 1 ? `, at least ${quorum} people,` : ''}`;
+  const others =
+    only === undefined
+      ? ''
+      : names.length > 1
+        ? several
+        : only === 'its owner'
+          ? 'its owner must agree'
+          : `${quorum} of ${only} must agree`;
   const both = [others, confirm ? 'the person acted for must confirm it' : ''].filter((part) => part !== '').join(', and ');
   return `${both} within ${spell(ttlSeconds)}${proof === 'passkey' ? ', signed with a passkey' : ''}`;
 }

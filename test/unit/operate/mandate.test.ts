@@ -72,7 +72,13 @@ const TABLE: readonly (readonly [string, string, string, readonly (readonly stri
     'people to ask',
     `${BOT_PAYS}@id("asked") @approval("team:leads,people:u_alice") @quorum("2") @approval_ttl("4h") permit (principal is Person, action == ${PAY}, resource);`,
     'bot',
-    [['May call pay at Shop for a person.', '2 of people:u_alice or team:leads must agree within 4 hours.', 'Its token lives 30 seconds.']],
+    [
+      [
+        'May call pay at Shop for a person.',
+        'All of people:u_alice and team:leads must agree, at least 2 people, within 4 hours.',
+        'Its token lives 30 seconds.',
+      ],
+    ],
   ],
   [
     'until a day, and not after it',
@@ -123,7 +129,13 @@ const DEMANDS: readonly (readonly [Demand, string])[] = [
   [{ who: ['team:a'], quorum: 1, ttlSeconds: 900 }, '1 of team:a must agree within 15 minutes'],
   [
     { who: ['owner', 'team:a'], quorum: 2, ttlSeconds: 90, proof: 'passkey' },
-    '2 of its owner or team:a must agree within 90 seconds, signed with a passkey',
+    'all of its owner and team:a must agree, at least 2 people, within 90 seconds, signed with a passkey',
+  ],
+  [{ who: ['owner'], quorum: 1, ttlSeconds: 90 }, 'its owner must agree within 90 seconds'],
+  [{ who: [], quorum: 0, ttlSeconds: 900, confirm: true }, 'the person acted for must confirm it within 15 minutes'],
+  [
+    { who: ['team:a', 'team:b'], quorum: 1, ttlSeconds: 900, confirm: true },
+    'all of team:a and team:b must agree, and the person acted for must confirm it within 15 minutes',
   ],
   [{ who: ['team:a'], quorum: 1, ttlSeconds: 172_800 }, '1 of team:a must agree within 2 days'],
 ];
