@@ -46,6 +46,7 @@ test('every room says what it owns and what it may not know', () => {
     'keys/signer',
     'store/store',
     'http/server',
+    'console/console',
   ]) {
     const first = (house.get(`${room}.ts`) ?? '').split('\n')[0] ?? '';
     assert.match(first, /^\/\*\* .*may not know/, room);

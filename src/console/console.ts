@@ -1,4 +1,4 @@
-/** What people look at: pages, login and who has logged in. Knows browsers and the operator API; may not know stages, stores or what a page shows. */
+/** What people look at: pages, login and who has logged in. Knows browsers and who may ask; may not know what is decided, nor what a page shows. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type Refusal, type Result, refuse } from '../errors.ts';
 import { addressOf } from '../http/limits.ts';
