@@ -91,7 +91,9 @@ suite('leases of two brokers on one Redis', { skip: await skipUnless('redis') },
       return back.outstanding().filter(({ user, txn }) => !isGiven(user) && !named.has(txn));
     };
     const orphans = (await strays()).length;
-    assert.ok(orphans > 0 && back.most('refunds') <= CAP, `${orphans} orphans, ${back.most('refunds')} at once`);
+    // On a busy machine the other has found them while the load ended.
+    const found = back.made.filter(({ endedBy }) => endedBy === 'name').length;
+    assert.ok(orphans + found > 0 && back.most('refunds') <= CAP, `${orphans} orphans, ${found} found, ${back.most('refunds')} at once`);
     assert.ok(await eventually(async () => (await strays()).length === 0, 15_000), JSON.stringify(await strays()));
     assert.ok(await eventually(async () => (await leases()).open === 0, (TTL + 15) * 1_000), JSON.stringify(await leases()));
     assert.deepEqual(back.outstanding(), []);
