@@ -183,7 +183,8 @@ export const FAULTS = {
       await sleep(upTo(25));
       side.broker?.child.kill('SIGSTOP');
       const there = await Promise.all(sent.map((one) => other.load.send({ ...one })));
-      await sleep(2_500);
+      // The deadline, and what a commit may come late.
+      await sleep(4_500);
       side.broker?.child.kill('SIGCONT');
       const answers = await here;
       const won = answers.map((answer, i) => [answer, there[i]].filter((one) => one && said(one)[0] === 200).length);

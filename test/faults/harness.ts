@@ -21,7 +21,7 @@ import { UNLIMITED } from '../support/unlimited.ts';
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 /** Longer than any start on a loaded machine: beyond it something hangs. */
-const READY_MS = 20_000;
+const READY_MS = 60_000;
 
 export interface Exit {
   readonly code: number | null;

@@ -90,7 +90,7 @@ export async function openPair(kind: Kind, config: readonly string[] = []): Prom
     const shared: Partial<ConfigInput> = {
       keys: { use: 'local', secret: { env: 'KEY' } },
       backends: [fakeArm(back, { listing: true })],
-      deadlineMs: 1_000,
+      deadlineMs: 2_000,
       limits: UNHURRIED,
     };
     const [one, two] = proxies as [TcpProxy, TcpProxy];
