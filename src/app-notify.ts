@@ -12,7 +12,7 @@ import { createNotify, type Notify, type NotifyRooms, type Told } from './operat
 type Environment = Readonly<Record<string, string | undefined>>;
 type Rooms = Pick<NotifyRooms, 'store' | 'world' | 'record' | 'bundles' | 'onFault'> & {
   readonly secret: Secret;
-  readonly environment: Environment;
+  readonly notifiers: readonly Notifier[];
   readonly log: Logger;
   readonly notified: (told: Told) => void;
 };
@@ -22,14 +22,18 @@ export interface Telling extends Pick<Notify, 'read' | 'states'> {
   /** From now on; called before the first request. Throws what the store throws. */
   begin(): Promise<void>;
 }
-/** `held`: what is given back at the end. Throws ConfigError. */
-export async function openNotify(
-  config: Pick<Config, 'issuer' | 'notify' | 'console'>,
-  { environment, log, notified, ...rooms }: Rooms,
+/** Before anything is written: a secret that is not there, or none. Throws ConfigError. */
+export async function openNotifiers({ notify }: Pick<Config, 'notify'>, environment: Environment): Promise<readonly Notifier[]> {
+  const all: Notifier[] = [];
+  for (const [index, one] of notify.entries()) all.push(await openNotifier(one, `notify.${index}`, environment));
+  return all;
+}
+/** `held`: what is given back at the end. */
+export function openNotify(
+  config: Pick<Config, 'issuer' | 'console'>,
+  { log, notified, ...rooms }: Rooms,
   held: (() => void | Promise<void>)[],
-): Promise<Telling> {
-  const notifiers: Notifier[] = [];
-  for (const [index, one] of config.notify.entries()) notifiers.push(await openNotifier(one, `notify.${index}`, environment));
+): Telling {
   const onTold = (told: Told): void => {
     notified(told);
     if (told.flaw === 'gone') log.warn({ ...told }, 'a receiver wants no notifications any more');
@@ -37,7 +41,7 @@ export async function openNotify(
   };
   const keeper = createKeeper(rooms.secret);
   const console = config.console && `${config.issuer}/console`;
-  const notify = createNotify({ ...rooms, keeper, console, notifiers, onTold });
+  const notify = createNotify({ ...rooms, keeper, console, onTold });
   const fatigue = createFatigue({ ...rooms, keeper });
   held.push(() => Promise.all([notify.close(), fatigue.close()]).then(() => undefined));
   return {

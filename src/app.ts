@@ -11,7 +11,7 @@ import { createStatus } from './app-health.ts';
 import { ringOpener } from './app-keys.ts';
 import { openLimits } from './app-limits.ts';
 import { openLookout } from './app-lookout.ts';
-import { openNotify } from './app-notify.ts';
+import { openNotifiers, openNotify } from './app-notify.ts';
 import { openSignals } from './app-signals.ts';
 import { createAuthenticator } from './authenticate/authenticator.ts';
 import { oidcIssuer } from './authenticate/issuer-oidc.ts';
@@ -88,6 +88,7 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
   });
   held.push(() => bundles.close());
   await checkAddresses(config.listen, config.operator.socket);
+  const notifiers = await openNotifiers(config, edge.environment);
   const secret = openSecret(secretSource(config, edge.environment), {
     // Brokers that share a store share its secret, so none of them may make one of its own.
     create: config.store.use === 'sqlite' && !existsSync(config.store.path),
@@ -153,8 +154,8 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
   const lent = { commit: record.commit, now: world.now, leases };
   const rooms = { issuer: config.issuer, world, store, bundles, record, minters, authenticate, lent };
   const { approve, plans, withdraw, approvals, ...more } = openApproval(config, { ...rooms, secret, onFault: faulted }, held);
-  const told = { ...rooms, secret, environment: edge.environment, log, notified: meter.notified, onFault: faulted };
-  const notify = await openNotify(config, told, held);
+  const told = { ...rooms, secret, notifiers, log, notified: meter.notified, onFault: faulted };
+  const notify = openNotify(config, told, held);
   readers.push(notify.read);
   const broker = createBroker({ ...rooms, approve });
   const redeem = createRedeem(rooms);

@@ -270,5 +270,6 @@ function storeProblems(of: Config['store']): readonly string[] {
 function problem(issue: z.core.$ZodIssue): readonly string[] {
   const path = issue.path.map(String).join('.') || '(top)';
   if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => `${path === '(top)' ? '' : `${path}.`}${key}: unknown setting`);
+  if (issue.code === 'invalid_key') return [`${path}: ${issue.issues[0]?.message ?? issue.message}`];
   return [`${path}: ${issue.message}`];
 }

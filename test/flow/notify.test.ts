@@ -1,9 +1,16 @@
 /** People hear of what waits: real receivers of webhooks and mail beside a whole broker, some of them down, slow or hostile. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { pino } from 'pino';
 import { SMTPServer } from 'smtp-server';
+import { createApp } from '../../src/app.ts';
+import { parseConfig } from '../../src/config.ts';
+import { ConfigError } from '../../src/errors.ts';
 import type { Check } from '../../src/http/health.ts';
 import type { JsonObject } from '../../src/wire/json.ts';
 import { type Delivered, type Receiver, startReceiver, WEBHOOK_SECRET } from '../support/receiver.ts';
@@ -46,6 +53,28 @@ const settled = async (is: () => boolean | Promise<boolean>, what: string): Prom
 };
 
 const dataOf = (one: Pick<Delivered, 'body'> | undefined): JsonObject => (one?.body['data'] ?? {}) as JsonObject;
+
+describe('a secret that is none, or not there', () => {
+  for (const [environment, problem] of [
+    [{}, 'notify.0: the environment has no variable of a name that stands there'],
+    [{ HOOK: 'whsec_canary' }, 'notify.0.secret: must be whsec_ and 24 to 64 bytes in base64'],
+  ] as const)
+    it(`stops a start before anything is written: ${problem}`, async () => {
+      const folder = mkdtempSync(join(tmpdir(), 'countersign-notify-'));
+      const config = parseConfig({
+        issuer: 'https://broker.example',
+        policies: 'policies',
+        store: { use: 'sqlite', path: join(folder, 'data', 'c.db') },
+        keys: { use: 'local', secret: { file: join(folder, 'key') } },
+        operator: { socket: join(folder, 'operator.sock') },
+        notify: [{ use: 'webhook', url: 'https://hooks.example', secret: { env: 'HOOK' } }],
+      });
+      const edge = { world: aheadWorld(), log: pino({ level: 'silent' }), environment };
+      await assert.rejects(createApp(config, edge), (fault) => fault instanceof ConfigError && fault.problems.join() === problem);
+      assert.deepEqual(readdirSync(folder), []);
+      rmSync(folder, { recursive: true });
+    });
+});
 
 let rig: Rig;
 let world: AheadWorld;

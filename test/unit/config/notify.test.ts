@@ -69,6 +69,11 @@ for (const [name, one, path] of HOSTILE)
     );
     assert.equal(found.join('').includes('canary'), false, found.join(''));
   });
+test('a name that is none is told as that', () => {
+  assert.deepEqual(problems({ notify: [{ ...mail, to: { privacy: ['p@example.org'] } }] }), [
+    'notify.0.to.privacy: must be a team or a person, such as team:privacy',
+  ]);
+});
 test('two of one name, and limits that are none', () => {
   assert.deepEqual(problems({ notify: [hook, hook] }), ['notify.1.id: stands twice']);
   assert.deepEqual(problems({ notify: [hook, { ...hook, id: 'second' }] }), []);
