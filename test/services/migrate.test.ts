@@ -1,10 +1,11 @@
 /** A store moves from its file into Redis: everything, provably. */
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, before, suite, test } from 'node:test';
 import { pino } from 'pino';
+import { joined, writeExport } from '../../scripts/ledger-export.ts';
 import { headFrom } from '../../scripts/verify-ledger.ts';
 import { createApp } from '../../src/app.ts';
 import { parseConfig } from '../../src/config.ts';
@@ -93,6 +94,13 @@ suite('a store that moves', { skip: await skipUnless('redis') }, () => {
         [report.ok, report.count, report.head.seq, report.chains.map((chain) => chain.count), report.repairs.map((r) => r.count)],
         [true, 151, 153, [150, 1], [2]],
       );
+      // An export takes with it what a repair within it had set aside.
+      const file = join(room.home, 'export.jsonl');
+      await writeExport(file, ledger, expectHead, () => undefined);
+      const exported = await verifyChains(await joined([file]));
+      assert.deepEqual([exported.bad, exported.count, exported.repairs.length], [undefined, 150, 1]);
+      writeFileSync(file, readFileSync(file, 'utf8').replace('{"torn":{"seq":149', '{"torn":{"seq":148'));
+      assert.equal((await verifyChains(await joined([file]))).bad?.flaw, 'torn');
       await redis.cli('XDEL', '{countersign}:torn', '149-0');
       assert.equal((await verifyChains(ledger)).bad?.flaw, 'torn');
       await redis.cli('XDEL', '{countersign}:log', '3-0');
