@@ -2,11 +2,12 @@
 import type { Bundles } from '../bundle/bundle.ts';
 import { sumOf } from '../decide/budgets.ts';
 import { type Result, refuse } from '../errors.ts';
-import type { Agent, Budget, Bundle, EpochSeconds, World } from '../model.ts';
+import type { Agent, Budget, Bundle, EpochSeconds, StatedRule, World } from '../model.ts';
 import type { Store } from '../store/store.ts';
 import { SCOPE_LIST } from '../wire/oauth.ts';
 import { ok } from '../wire/result.ts';
-import { mandateOf, type Right, spell } from './mandate.ts';
+import { mandateOf, type Right, type Scope, scopesOf, spell } from './mandate.ts';
+import { readRules } from './read-rules.ts';
 import type { Halt, Revoke } from './revoke.ts';
 import type { LastUse, ReadUses, Use, Uses } from './uses.ts';
 
@@ -61,7 +62,7 @@ export interface AgentStatus {
   readonly unused_days: number;
   readonly uses_since?: EpochSeconds;
   readonly agent: ShownAgent & { readonly issuer?: string; readonly subject?: string };
-  readonly mandate: readonly (Right & { readonly used: boolean; readonly uses?: number; readonly last_use?: EpochSeconds })[];
+  readonly mandate: readonly (Right & Used)[];
   readonly budgets: readonly ShownBudget[];
 }
 export interface Agents {
@@ -81,6 +82,8 @@ export interface AgentsRooms {
 }
 export const UNUSED_DAYS = 90;
 const DAY = 86_400;
+/** Of one agent, told in words without a pause of all others. */
+const MOST_RULES = 20_000;
 /** What one answer asks of the index. */
 const LOOKUPS = 300;
 
@@ -95,8 +98,7 @@ export function createAgents({ store, world, bundles, revoke, uses: readUses, la
   async function further(bundle: Bundle, agents: readonly Agent[], recent: Uses, now: EpochSeconds): Promise<Uses> {
     if (recent.since === undefined || !lastUse) return recent;
     const missing = agents.flatMap((agent) =>
-      mandateOf(agent, bundle, now).flatMap(({ server, tool }) => {
-        const resource = bundle.servers.byId(server)?.resource ?? '';
+      scopesOf(agent, bundle, now).flatMap(({ server: { resource }, tool }) => {
         const isKnown = tool === SCOPE_LIST || recent.of(agent.id).some((use) => use.resource === resource && use.tool === tool);
         return isKnown ? [] : [{ agent: agent.id, resource, tool }];
       }),
@@ -114,7 +116,10 @@ export function createAgents({ store, world, bundles, revoke, uses: readUses, la
     async list(days) {
       const { bundle, now, halts, recent } = await known();
       const uses = await further(bundle, bundle.agents.all, recent, now);
-      const agents = bundle.agents.all.map((agent) => shown({ agent, bundle, now, halts, uses, days }).agent);
+      const agents = bundle.agents.all.map((agent) => {
+        const rights = scopesOf(agent, bundle, now).map(({ server: { resource }, tool }) => useOf(uses, agent, resource, tool, now, days));
+        return shown({ agent, rights, now, halts, uses });
+      });
       return { ...saidOf(bundle, now, uses, days), agents };
     },
     async show(id, days) {
@@ -122,7 +127,12 @@ export function createAgents({ store, world, bundles, revoke, uses: readUses, la
       const found = bundle.agents.byClient(id);
       if (!found) return refuse('not_found');
       const uses = await further(bundle, [found], recent, now);
-      const { agent, mandate } = shown({ agent: found, bundle, now, halts, uses, days });
+      const scopes = scopesOf(found, bundle, now);
+      await readRules(scopes.flatMap(rulesIn), MOST_RULES);
+      const mandate = mandateOf(found, bundle, now).map((right, index) => {
+        return { ...right, ...useOf(uses, found, scopes[index]?.server.resource ?? '', right.tool, now, days) };
+      });
+      const agent = shown({ agent: found, rights: mandate, now, halts, uses });
       const { identity } = found;
       const federated = identity.use === 'federated' ? { issuer: identity.issuer, subject: identity.subject } : {};
       const budgets = await budgetsOf(found, bundle, mandate, store);
@@ -131,49 +141,46 @@ export function createAgents({ store, world, bundles, revoke, uses: readUses, la
   };
 }
 
+const rulesIn = ({ permits, people, never, lighter }: Scope): readonly StatedRule[] => [...permits, ...people, ...never, ...lighter];
+interface Used {
+  readonly used: boolean;
+  readonly uses?: number;
+  readonly last_use?: EpochSeconds;
+}
+function useOf(uses: Uses, { id }: Agent, resource: string, tool: string, now: EpochSeconds, days: number): Used {
+  const use = uses.of(id).find((one: Use) => one.resource === resource && one.tool === tool);
+  const count = use && use.count > 0 ? { uses: use.count } : {};
+  return { used: use !== undefined && use.at > now - days * DAY, ...count, ...(use && { last_use: use.at }) };
+}
 function shown(of: {
   readonly agent: Agent;
-  readonly bundle: Bundle;
+  readonly rights: readonly Used[];
   readonly now: EpochSeconds;
   readonly halts: readonly Halt[];
   readonly uses: Uses;
-  readonly days: number;
-}): { readonly agent: ShownAgent; readonly mandate: AgentStatus['mandate'] } {
-  const { agent, bundle, now, halts, days } = of;
+}): ShownAgent {
+  const { agent, rights, now, halts } = of;
   const { id, name, owner, owned, sponsor, purpose, review, suspended, identity, limits } = agent;
   const uses = of.uses.of(id);
-  const mandate = mandateOf(agent, bundle, now).map((right) => {
-    const resource = bundle.servers.byId(right.server)?.resource;
-    const use = uses.find((one: Use) => one.resource === resource && one.tool === right.tool);
-    return {
-      ...right,
-      used: use !== undefined && use.at > now - days * DAY,
-      ...(use && use.count > 0 && { uses: use.count }),
-      ...(use && { last_use: use.at }),
-    };
-  });
   const last = Math.max(...uses.map(({ at }) => at));
   return {
-    mandate,
-    agent: {
-      id,
-      name,
-      owner,
-      owned,
-      ...(sponsor !== undefined && { sponsor }),
-      purpose,
-      review,
-      overdue: review < dayOf(now),
-      suspended,
-      halts: halts.filter(
-        ({ scope, target }) => scope === 'all' || (scope === 'agent' && target === id) || (scope === 'owner' && target === owner),
-      ),
-      identity: identity.use === 'jwks' ? 'key' : 'federated',
-      ...(limits.maxTtlSeconds !== undefined && { max_ttl_seconds: limits.maxTtlSeconds }),
-      ...(Number.isFinite(last) && { last_use: last }),
-      rights: mandate.length,
-      unused: mandate.filter(({ used }) => !used).length,
-    },
+    id,
+    name,
+    owner,
+    owned,
+    ...(sponsor !== undefined && { sponsor }),
+    purpose,
+    review,
+    overdue: review < dayOf(now),
+    suspended,
+    halts: halts.filter(
+      ({ scope, target }) => scope === 'all' || (scope === 'agent' && target === id) || (scope === 'owner' && target === owner),
+    ),
+    identity: identity.use === 'jwks' ? 'key' : 'federated',
+    ...(limits.maxTtlSeconds !== undefined && { max_ttl_seconds: limits.maxTtlSeconds }),
+    ...(Number.isFinite(last) && { last_use: last }),
+    rights: rights.length,
+    unused: rights.filter(({ used }) => !used).length,
   };
 }
 const saidOf = ({ hash }: Bundle, now: EpochSeconds, { since }: Uses, days: number) => ({

@@ -5,6 +5,7 @@ import type { Bundle, StatedRule } from '../model.ts';
 import { isObject, type Json, type JsonObject } from '../wire/json.ts';
 import { nearest } from './flip-integer.ts';
 import { covers } from './mandate.ts';
+import { readRules } from './read-rules.ts';
 
 /** `unfit`: the arguments are not of the tool's schema, so nothing was decided. */
 export type Fate = 'allowed' | 'approval' | 'refused' | 'unfit';
@@ -42,6 +43,7 @@ const LIMIT = 500;
 const SHOWN = 6;
 /** Of tools, agents, values of one place: what is beyond is not asked, and said so. */
 const MOST = 40;
+const MOST_RULES = 1_000;
 const DISTANCE = { argument: 1, attribute: 2, chain: 3, tool: 4, agent: 5 } as const;
 
 export async function findFlips(options: FlipOptions): Promise<Flips> {
@@ -66,7 +68,9 @@ export async function findFlips(options: FlipOptions): Promise<Flips> {
     return all.slice(0, MOST);
   };
 
-  const rules = (bundle.policy.rules ?? []).filter((rule) => covers(rule, question.server, question.tool));
+  const near = (bundle.policy.rules ?? []).filter((rule) => covers(rule, question.server, question.tool) && concerns(rule, question));
+  const rules = await readRules(near, MOST_RULES);
+  if (rules.length < near.length) complete = false;
   const places = [...argumentPlaces(options, rules), ...attributePlaces(question, rules)];
   for (const place of places) {
     for (const to of some(place.values)) {
@@ -79,9 +83,12 @@ export async function findFlips(options: FlipOptions): Promise<Flips> {
   // Last: each takes as many questions as there are.
   for (const { integer, change, path, value, with: made } of places) {
     if (!integer || typeof value !== 'number') continue;
+    const marks = integer.marks.toSorted((a, b) => Math.abs(a - value) - Math.abs(b - value));
+    if (marks.length > MOST) complete = false;
     const at = await nearest({
       value,
       ...integer,
+      marks: marks.slice(0, MOST),
       differs: async (to) => {
         const becomes = await asks(made(to));
         return becomes === undefined ? undefined : differs(fate, becomes);
@@ -93,6 +100,11 @@ export async function findFlips(options: FlipOptions): Promise<Flips> {
   }
   const sorted = found.sort((a, b) => a.distance - b.distance || (a.path.join() < b.path.join() ? -1 : 1));
   return { tried, complete, found: sorted.slice(0, SHOWN) };
+}
+/** A rule that names somebody else says nothing of them. */
+function concerns({ principal }: StatedRule, { agent, via, for: supposed }: Rehearsal): boolean {
+  const names = [agent, ...via, ...(supposed ? [`${supposed.issuer}:${supposed.subject}`] : [])];
+  return principal?.id === undefined || names.includes(principal.id);
 }
 /** To break the arguments is no way to decide otherwise; to mend them is. */
 const differs = (fate: Fate, becomes: Fate): boolean =>

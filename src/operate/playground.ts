@@ -12,6 +12,7 @@ import { isObject, type Json, type JsonObject } from '../wire/json.ts';
 import { no, ok, type Result } from '../wire/result.ts';
 import { type Fate, type Flip, findFlips } from './flip.ts';
 import { covers, demanded, type ShownRule, showRule } from './mandate.ts';
+import { readRules } from './read-rules.ts';
 import type { Halt, Revoke } from './revoke.ts';
 
 /** As served at GET /operator/playground: what can be asked about. */
@@ -83,7 +84,7 @@ export interface PlaygroundAnswer {
   };
 }
 export interface Playground {
-  stage(): Stage;
+  stage(): Promise<Stage>;
   /** Errors: `not_found` with `agent` or `tool`; `arguments_bad` where hidden arguments were given. */
   play(question: PlaygroundQuestion): Promise<Result<PlaygroundAnswer, Refusal>>;
 }
@@ -96,10 +97,12 @@ export interface PlaygroundRooms {
 }
 /** Decisions in a row before exchanges have their turn. */
 const ROW = 8;
+/** Looked through for what may be asked about a person. */
+const MOST_RULES = 1_000;
 
 export function createPlayground({ store, world, bundles, revoke, issuers }: PlaygroundRooms): Playground {
   return {
-    stage: () => stageOf(bundles.current(), issuers),
+    stage: async () => stageOf(bundles.current(), issuers),
     async play(question) {
       const bundle = bundles.current();
       const now = world.now();
@@ -194,20 +197,32 @@ function rulesOf(
   const met = new Set(verdicts.flatMap(({ policies }) => policies));
   const rules = policy.rules ?? [];
   const tool = action.kind === 'call' ? action.tool.name : 'tool:list';
-  const near = rules.filter((rule) => rule.effect === 'permit' && !met.has(rule.id) && covers(rule, server.id, tool));
-  return { verdicts, policies: rules.filter(({ id }) => met.has(id)).map(showRule), silent: near.slice(0, 20).map(showRule) };
+  const names = new Set(principalsOf(asked).map(({ who }) => nameOf(who)));
+  // What names somebody else could not have held.
+  const near = rules.filter(
+    ({ id, effect, principal }) => effect === 'permit' && !met.has(id) && (principal?.id === undefined || names.has(principal.id)),
+  );
+  return {
+    verdicts,
+    policies: rules.filter(({ id }) => met.has(id)).map(showRule),
+    silent: near
+      .filter((rule) => covers(rule, server.id, tool))
+      .slice(0, 20)
+      .map(showRule),
+  };
 }
 function keysOf({ caller, actors, subject, server, action }: Asked): readonly string[] {
   const tool = action.kind === 'call' ? action.tool.name : undefined;
   return haltKeys({ agents: [caller.client, ...actors], subject: nameOf(subject), server: server.id, tool });
 }
 
-function stageOf({ agents, servers, policy }: Bundle, issuers: readonly string[]): Stage {
+async function stageOf({ agents, servers, policy }: Bundle, issuers: readonly string[]): Promise<Stage> {
   const known = new Map<string, { name: string; list: boolean; values: Set<Json> }>();
-  for (const rule of policy.rules ?? []) {
+  const general = (policy.rules ?? []).filter(({ principal }) => principal === undefined || /Person|Service/.test(principal.type));
+  for (const rule of await readRules(general, MOST_RULES)) {
     for (const { path, as, value } of rule.said().compared) {
       const [root, name] = path ?? [];
-      if (root !== 'principal' || name === undefined || /Actor|Agent/.test(rule.principal?.type ?? '')) continue;
+      if (root !== 'principal' || name === undefined) continue;
       const held = known.get(name) ?? { name, list: false, values: new Set<Json>() };
       held.values.add(value);
       known.set(name, { ...held, list: held.list || as === 'member' });
