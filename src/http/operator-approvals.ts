@@ -12,17 +12,18 @@ import { operatorOf } from './operator-guard.ts';
 const MAX_REASON = 500;
 
 /**
- * GET /operator/approvals (`?state=`), GET and POST /operator/approvals/:id; POST /operator/approvals/:id/challenge: what the voter's passkey signs
+ * GET /operator/approvals (`?state=&first=oldest`), GET and POST /operator/approvals/:id; POST /operator/approvals/:id/challenge: what the voter's passkey signs
  * to agree (of a plan to these `steps`), which the vote then carries as `assertion`, as the browser made it.
  */
 export function approvalEndpoints(server: FastifyInstance, { approvals }: { readonly approvals: Approvals }): void {
   const seen = { config: { roles: ['approver', 'operator', 'auditor'] } } as const;
   const decided = { config: { roles: ['approver'], body: JSON_TYPE } } as const;
-  server.get<{ Querystring: { state?: unknown } }>('/operator/approvals', seen, async (request, reply) => {
-    const { state } = request.query;
+  server.get<{ Querystring: { state?: unknown; first?: unknown } }>('/operator/approvals', seen, async (request, reply) => {
+    const { state, first } = request.query;
     const known = STATES.find((one) => one === state);
-    if (state !== undefined && !known) return operatorRefusal(reply, refuse('request_malformed').error);
-    return { approvals: await approvals.list(known) };
+    if ((state !== undefined && !known) || (first !== undefined && first !== 'oldest'))
+      return operatorRefusal(reply, refuse('request_malformed').error);
+    return { approvals: await approvals.list(known, first) };
   });
   server.get<{ Params: { id: string } }>('/operator/approvals/:id', seen, async (request, reply) => {
     const found = await approvals.show(request.params.id);

@@ -19,8 +19,8 @@ export type { Challenge } from './approvals-proof.ts';
 export type { Ballot, ShownApproval, Voter } from './approvals-shown.ts';
 
 export interface Approvals {
-  /** The newest first, at most 1,000 of each state; without a state those that somebody can still decide. */
-  list(state?: State): Promise<readonly ShownApproval[]>;
+  /** The newest first, or the oldest, at most 1,000 of each state; without a state those that somebody can still decide. */
+  list(state?: State, first?: 'newest' | 'oldest'): Promise<readonly ShownApproval[]>;
   /** Errors: `not_found`, also for a record that no broker of this secret wrote. */
   show(id: string): Promise<Result<ShownApproval>>;
   /**
@@ -76,8 +76,8 @@ export function createApprovals({ store, world, record, bundles, keeper, people,
     const kept = keeper.read(name, found);
     return kept ? ok(kept) : refuse(found ? 'state_conflict' : 'not_found', found ? { detail: 'edited' } : {});
   }
-  async function scan(term: string): Promise<readonly Kept[]> {
-    const rows = await store.scan({ term, limit: SHOWN, newestFirst: true });
+  async function scan(term: string, newestFirst = true): Promise<readonly Kept[]> {
+    const rows = await store.scan({ term, limit: SHOWN, newestFirst });
     return rows.flatMap(read);
   }
   const read = (row: Stored): Kept | readonly [] => keeper.read(row.key.slice('approval/'.length) as Id<'apr'>, row) ?? [];
@@ -187,12 +187,13 @@ export function createApprovals({ store, world, record, bundles, keeper, people,
   }
 
   return {
-    async list(state) {
+    async list(state, first = 'newest') {
       const now = world.now();
       const wanted = state === undefined ? STATES.filter((one) => isOpen({ state: one })) : [state];
-      const kept = (await Promise.all(wanted.map(termOfState).map(scan))).flat();
+      const newest = first === 'newest';
+      const kept = (await Promise.all(wanted.map((one) => scan(termOfState(one), newest)))).flat();
       const rows = kept.map((one) => shown(one, now));
-      return (state === undefined ? rows.filter(isOpen) : rows).sort((a, b) => (a.id < b.id ? 1 : -1));
+      return (state === undefined ? rows.filter(isOpen) : rows).sort((a, b) => (a.id < b.id === newest ? 1 : -1));
     },
     async show(id) {
       const found = await find(id);

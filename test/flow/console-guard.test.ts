@@ -4,7 +4,7 @@ import { after, before, describe, it } from 'node:test';
 import { createApp } from '../../src/app.ts';
 import { parseConfig } from '../../src/config.ts';
 import { type Rig, startRig } from '../support/rig.ts';
-import { operator, pending } from './approving.ts';
+import { deletion, operator, pending } from './approving.ts';
 import { logIn, type Visit } from './visiting.ts';
 
 let rig: Rig;
@@ -66,6 +66,18 @@ describe('a request with the cookie', () => {
     for (const path of [`/operator/approvals/${id}?vote=approve&reason=x`, '/operator/revocations?scope=all&reason=x'])
       await operated.get(path);
     assert.equal((await operated.get(`/operator/approvals/${id}`)).body['state'], 'pending');
+  });
+  it('sees what waits from either end, and nothing by a word that is misspelt', async () => {
+    const made: string[] = [];
+    for (const name of ['cus_a', 'cus_b']) made.push((await pending(rig, deletion(name))).id);
+    const seen = async (query: string): Promise<readonly unknown[]> => {
+      const { approvals } = (await operated.get(`/operator/approvals${query}`)).body as unknown as { approvals: readonly { id: string }[] };
+      return approvals.map(({ id }) => id).filter((id) => made.includes(id));
+    };
+    assert.deepEqual(await seen('?state=pending&first=oldest'), made);
+    assert.deepEqual([await seen('?state=pending'), await seen('')], [made.toReversed(), made.toReversed()]);
+    for (const query of ['?first=newest', '?first=', '?first=oldest&first=oldest', '?state=waiting'])
+      assert.equal((await operated.get(`/operator/approvals${query}`)).status, 400, query);
   });
   it('of a role that may not is recorded where it would have changed something', async () => {
     const viewer = await logIn(rig, { sub: 'u_vi', roles: ['viewer'] });

@@ -25,6 +25,8 @@ import {
 
 const ASK_MS = 5_000;
 const AT_ONCE = 100;
+/** The broker gives so many: of those that wait the oldest. */
+const MOST = 1_000;
 const VIEWS = [
   ['', 'Waiting'],
   ['approved', 'Approved'],
@@ -44,7 +46,7 @@ export function Page({ me, go, path }: PageProps): VNode {
 
 function Inbox({ me, state }: { readonly me: Me; readonly state: string }): VNode {
   const loaded = useLoad<{ readonly approvals: readonly Approval[] }>(
-    `/operator/approvals?state=${state || 'pending'}`,
+    `/operator/approvals?state=${state || 'pending&first=oldest'}`,
     state ? {} : { everyMs: ASK_MS },
   );
   return html`<div class="page-head"><h1>Approvals</h1>
@@ -63,7 +65,7 @@ function Summary({ all }: { readonly all: readonly Approval[] }): VNode {
   if (open.length === 0) return html`<p>Nothing waits.</p>`;
   const soonest = Math.min(...open.map(({ until }) => until));
   const oldest = Math.min(...open.map(({ made }) => made));
-  return html`<p><strong>${open.length}</strong> ${open.length === 1 ? 'waits' : 'wait'} · the first ends in <strong>${spanOf(soonest - now)}</strong> · the oldest was asked <strong>${spanOf(now - oldest)}</strong> ago</p>`;
+  return html`<p><strong>${all.length < MOST ? open.length : `${MOST.toLocaleString('en')} or more`}</strong> ${open.length === 1 ? 'waits' : 'wait'} · the first ends in <strong>${spanOf(soonest - now)}</strong> · the oldest was asked <strong>${spanOf(now - oldest)}</strong> ago</p>`;
 }
 const nothing = (state: string): VNode =>
   state
