@@ -77,16 +77,7 @@ if (!isMainThread && port && (workerData as { readonly indexer?: IndexerOptions 
   // There a thread has a priority of its own, and where there are too few processors exchanges go first.
   if (platform() === 'linux') setPriority(0, BEHIND);
   const { keepIndex } = await import('./operate/search-sqlite-keep.ts');
-  const onRemade = (): void => tell({ remade: true });
-  const keep = (at: string): Search => keepIndex({ path: at, source: sourceOf(ledger), rest: (ms) => sleep(ms), onRemade });
-  let search: Search;
-  try {
-    search = keep(path);
-  } catch {
-    // No file may be written there, or no more of it: then it is made anew at each start.
-    onRemade();
-    search = keep(':memory:');
-  }
+  const search = keepIndex({ path, source: sourceOf(ledger), rest: (ms) => sleep(ms), onRemade: () => tell({ remade: true }) });
   port.on('message', ({ id, question }: ToIndexer) => {
     ask(search, question).then(
       (answer) => {

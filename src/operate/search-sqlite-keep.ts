@@ -19,7 +19,7 @@ const PAGES_AWAITED = 3;
 
 /** An index that follows its ledger for as long as it is open. */
 export function keepIndex({ path, source, rest, onRemade }: KeepOptions): Search {
-  let index = openIndex(path);
+  let index = openSomewhere();
   let checked = false;
   let closed = false;
   let reading: Promise<boolean> | undefined;
@@ -27,8 +27,17 @@ export function keepIndex({ path, source, rest, onRemade }: KeepOptions): Search
   function remake(): void {
     onRemade?.();
     quietly(() => index.close());
-    removeIndex(path);
-    index = openIndex(path);
+    quietly(() => removeIndex(path));
+    index = openSomewhere();
+  }
+  /** In memory where no file of ours can be: then it is made anew at each start. */
+  function openSomewhere(): Index {
+    try {
+      return openIndex(path);
+    } catch {
+      onRemade?.();
+      return openIndex(':memory:');
+    }
   }
   /** It was made of this ledger, as it stands? */
   async function check(): Promise<void> {
@@ -94,6 +103,6 @@ function quietly(work: () => void): void {
   try {
     work();
   } catch {
-    // It is closed already, or as good as.
+    // It is closed already, or as good as; or it is not ours to remove.
   }
 }

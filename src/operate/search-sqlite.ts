@@ -2,7 +2,7 @@
  * The index in one SQLite file beside the ledger: segments of some thousands of entries each, and the names in them. Only what fills a segment
  * is written; what came since is read again from the ledger at the next start. Runs where it is put: off the main thread (app-indexer.ts).
  */
-import { closeSync, openSync, rmSync } from 'node:fs';
+import { closeSync, openSync, readSync, rmSync, statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { namesOf } from './indexed.ts';
 import { type Field, type Query, type Range, type SourceRow, SPOKEN, type Tally, type TallyQuery, type Usage } from './search.ts';
@@ -49,8 +49,12 @@ export interface Index {
   close(): void;
 }
 
-/** Opens or makes it; what cannot be read is removed, since nothing in it is only there. Each call throws where the file is damaged. */
+/**
+ * Opens or makes it; an index that cannot be read is removed, since nothing in it is only there. Throws where something else stands there, which
+ * is left alone, or where no file can be. Each call throws where the file is damaged.
+ */
 export function openIndex(path: string): Index {
+  refuseForeign(path);
   try {
     return open(path);
   } catch {
@@ -58,7 +62,9 @@ export function openIndex(path: string): Index {
     return open(path);
   }
 }
+/** As above: throws, and removes nothing, where something else stands there. */
 export function removeIndex(path: string): void {
+  refuseForeign(path);
   if (path !== ':memory:') for (const end of ['', '-wal', '-shm', '-journal']) rmSync(path + end, { force: true });
 }
 
@@ -185,14 +191,31 @@ function open(path: string): Index {
   };
 }
 
+/** A path that somebody mistook must not cost them a file, least of all the ledger's: only what says of itself that it is ours is touched. */
+function refuseForeign(path: string): void {
+  const size = path === ':memory:' ? undefined : statSync(path, { throwIfNoEntry: false })?.size;
+  if (size === undefined || size === 0) return;
+  const head = Buffer.alloc(HEADER_BYTES);
+  const file = openSync(path, 'r');
+  try {
+    readSync(file, head, 0, HEADER_BYTES, 0);
+  } finally {
+    closeSync(file);
+  }
+  // SQLite's file format, section 1.3.
+  if (head.toString('latin1', 0, 16) !== 'SQLite format 3\0' || head.readUInt32BE(68) !== APPLICATION)
+    throw new Error('what stands there is no index of this program');
+}
+const HEADER_BYTES = 100;
 /** Only its owner may read it: it has the names of people. */
 function openFile(path: string): DatabaseSync {
   const made = path !== ':memory:' && makePrivately(path);
   const db = new DatabaseSync(path, { timeout: 1_000 });
   try {
+    // Before there is a log beside it: the file itself says from the first that it is ours.
+    if (made || path === ':memory:') db.exec(`BEGIN; ${SCHEMA} COMMIT`);
     // What a power cut takes from it is made again.
     db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA trusted_schema = OFF; PRAGMA cache_size = -4096');
-    if (made || path === ':memory:') db.exec(`BEGIN; ${SCHEMA} COMMIT`);
     const pragma = (name: string): number => Number(db.prepare(`PRAGMA ${name}`).get()?.[name]);
     if (pragma('application_id') !== APPLICATION || pragma('user_version') !== VERSION) throw new Error('not an index of this program');
     return db;

@@ -1,15 +1,13 @@
 /** The index finds what the ledger has, no more and no less: against a reader that looks at every entry, whatever is asked. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { afterEach, describe, it } from 'node:test';
 import fc from 'fast-check';
-import { PAGE, type Query, type Search, type SourceRow, type Wanted } from '../../../src/operate/search.ts';
+import type { Query, Wanted } from '../../../src/operate/search.ts';
 import { openIndex } from '../../../src/operate/search-sqlite.ts';
-import { keepIndex } from '../../../src/operate/search-sqlite-keep.ts';
 import { ENTRIES } from '../../../src/operate/search-sqlite-segment.ts';
+import { agents, clear, keep, many, named, rows, START, tools, whole } from './search-room.ts';
+
+afterEach(clear);
 
 interface Body {
   readonly at: number;
@@ -24,9 +22,6 @@ interface Body {
   readonly code?: string | null;
   readonly policies?: readonly string[] | null;
 }
-const START = 1_795_176_000;
-const agents = ['refund-bot', 'triage-bot', 'nightly-report'];
-const tools = ['create_refund', 'list_payments'];
 const maybe = <T>(of: fc.Arbitrary<T>) => fc.option(of, { nil: null, freq: 5 });
 const body = (at: fc.Arbitrary<number>): fc.Arbitrary<Body> =>
   fc.record({
@@ -34,7 +29,7 @@ const body = (at: fc.Arbitrary<number>): fc.Arbitrary<Body> =>
     exchange: fc.uuid(),
     kind: fc.constantFrom('minted', 'refused', 'pending', 'receipt'),
     client: maybe(fc.constantFrom(...agents)),
-    actors: maybe(fc.subarray(agents)),
+    actors: maybe(fc.subarray([...agents])),
     subject: maybe(fc.nat(6).map((n) => `people:u_${n}`)),
     tool: maybe(fc.constantFrom(...tools, 'Ünïcode', "it's_%_odd")),
     resource: maybe(fc.constantFrom('https://a.example/mcp', 'https://b.example/mcp')),
@@ -42,7 +37,6 @@ const body = (at: fc.Arbitrary<number>): fc.Arbitrary<Body> =>
     code: maybe(fc.constantFrom('refund_too_large')),
     policies: maybe(fc.subarray(['refund-limit', 'support-refunds'])),
   });
-const rows = (bodies: readonly Body[], first = 1): readonly SourceRow[] => bodies.map((one, i) => ({ seq: first + i, body: one }));
 
 /** By looking at each. Written from what the fields mean, not from how they are indexed. */
 const VALUES: Readonly<Record<string, (b: Body) => readonly (string | null | undefined)[]>> = {
@@ -83,51 +77,6 @@ const query: fc.Arbitrary<Query> = fc.record(
   },
   { requiredKeys: ['wanted', 'limit'] },
 );
-
-const folders: string[] = [];
-const newFolder = (): string => {
-  const folder = mkdtempSync(join(tmpdir(), 'countersign-search-'));
-  folders.push(folder);
-  return folder;
-};
-const open: Search[] = [];
-afterEach(async () => {
-  for (const search of open.splice(0)) await search.close();
-  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
-});
-const sourceOf = (ledger: readonly SourceRow[]) => async (after: number) => ledger.filter(({ seq }) => seq > after).slice(0, PAGE);
-function keep(path: string, ledger: readonly SourceRow[], onRemade: () => void = () => undefined): Search {
-  const search = keepIndex({
-    path,
-    source: sourceOf(ledger),
-    rest: (ms) => new Promise((resolve) => setTimeout(resolve, Math.min(ms, 20)).unref()),
-    onRemade,
-  });
-  open.push(search);
-  return search;
-}
-async function whole(search: Search): Promise<number> {
-  for (;;) {
-    const { through, whole: done } = await search.indexed();
-    if (done) return through;
-  }
-}
-/** More than one segment, and each entry another's like. */
-const many = (count: number): readonly SourceRow[] =>
-  rows(
-    Array.from({ length: count }, (_, i) => ({
-      at: START + Math.floor(i / 50),
-      exchange: `exc_${i}`,
-      kind: i % 7 === 0 ? 'refused' : 'minted',
-      client: agents[i % 3] ?? '',
-      subject: `people:u_${i % 1_000}`,
-      tool: tools[i % 2] ?? '',
-      resource: 'https://a.example/mcp',
-      ...(i % 7 === 0 && { reason: 'policy_denied', code: 'refund_too_large' }),
-      policies: ['support-refunds'],
-    })),
-  );
-const named = (subject: string, limit = 50): Query => ({ wanted: [{ fields: ['subject'], values: [subject] }], limit });
 
 describe('what is found', () => {
   it('is what stands there, whatever is asked: random ledgers, random questions', () => {
@@ -225,76 +174,5 @@ describe('what is counted', () => {
         assert.equal(use?.kinds[kind] ?? 0, of.filter(({ body: b }) => (b as Body).kind === kind).length);
     }
     assert.deepEqual((await search.usage('nobody')).tools, []);
-  });
-});
-
-describe('the file', () => {
-  it('is its owner’s alone, and goes on where it was', async () => {
-    const path = join(newFolder(), 'index');
-    const ledger = [...many(ENTRIES + 300)];
-    await whole(keep(path, ledger));
-    await open.pop()?.close();
-    assert.equal(statSync(path).mode & 0o777, 0o600);
-    let read = Number.POSITIVE_INFINITY;
-    const source = async (after: number): Promise<readonly SourceRow[]> => {
-      if (after !== ENTRIES - 1) read = Math.min(read, after);
-      return sourceOf(ledger)(after);
-    };
-    const again = keepIndex({ path, source, rest: () => new Promise((resolve) => setTimeout(resolve, 5).unref()) });
-    open.push(again);
-    assert.equal(await whole(again), ENTRIES + 300);
-    assert.equal(read, ENTRIES, 'only what no segment has is read again');
-    assert.equal((await again.find(named('people:u_7'))).seqs.length, 9);
-  });
-
-  it('is made again where it is missing, another ledger’s, damaged, or no index at all', async () => {
-    const ledger = many(ENTRIES + 300);
-    const expected = ledger.filter(({ body: b }) => (b as Body).subject === 'people:u_7').map(({ seq }) => seq);
-    const spoil: Readonly<Record<string, (path: string) => void>> = {
-      missing: (path) => rmSync(path),
-      'of no program': (path) => writeFileSync(path, 'not a database'),
-      truncated: (path) => writeFileSync(path, readFileSync(path).subarray(0, 8_192)),
-      'an edited segment': (path) => {
-        const db = new DatabaseSync(path);
-        db.exec('UPDATE segment SET names = zeroblob(length(names))');
-        db.close();
-      },
-      'of another form': (path) => {
-        const db = new DatabaseSync(path);
-        db.exec('PRAGMA user_version = 99');
-        db.close();
-      },
-    };
-    for (const [how, harm] of Object.entries(spoil)) {
-      const path = join(newFolder(), 'index');
-      const made = keep(path, ledger);
-      await whole(made);
-      await made.close();
-      harm(path);
-      const search = keep(path, ledger);
-      await whole(search);
-      // The first question may be the one that finds the damage.
-      await search.find(named('people:u_7')).catch(() => undefined);
-      assert.equal(await whole(search), ledger.length, how);
-      assert.deepEqual((await search.find(named('people:u_7'))).seqs, expected.toReversed(), how);
-    }
-  });
-
-  it('is made again where it is of another ledger, as long as this one', async () => {
-    const path = join(newFolder(), 'index');
-    const other = many(ENTRIES + 300).map(({ seq, body: b }) => ({
-      seq,
-      body: { ...b, exchange: `exc_other_${seq}`, subject: 'people:u_other' },
-    }));
-    const made = keep(path, other);
-    await whole(made);
-    await made.close();
-    let remade = 0;
-    const search = keep(path, many(ENTRIES + 300), () => void remade++);
-    await whole(search);
-    assert.deepEqual(
-      [(await search.find(named('people:u_other'))).seqs, (await search.find(named('people:u_7'))).seqs.length, remade],
-      [[], 9, 1],
-    );
   });
 });
