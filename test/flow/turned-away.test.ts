@@ -35,7 +35,7 @@ describe('whatever else is asked', () => {
     ['a prototype', () => send('GET', '/__proto__'), 404, NOT_FOUND, null],
     ['GET of a POST', () => send('GET', '/token?grant_type=cnry'), 405, METHOD, 'POST'],
     ['PUT of a POST', () => send('PUT', '/token', FORM, 'cnry'), 405, METHOD, 'POST'],
-    ['POST of a GET', () => send('POST', '/jwks', FORM, 'cnry'), 405, METHOD, 'GET'],
+    ['POST of a GET', () => send('POST', '/jwks', FORM, 'cnry'), 405, METHOD, 'GET, HEAD'],
     ['OPTIONS', () => send('OPTIONS', '/token'), 405, METHOD, 'POST'],
     [
       'JSON where a form is read',
