@@ -130,7 +130,14 @@ const MEMBERS = {
   revoke: 'revocation_endpoint',
 } as const satisfies Readonly<Record<Endpoint, string>>;
 
-export const pause = (ms: number, signal?: AbortSignal): Promise<void> => sleep(ms, undefined, signal && { signal });
+export async function pause(ms: number, signal?: AbortSignal): Promise<void> {
+  try {
+    await sleep(ms, undefined, signal && { signal });
+  } catch (fault) {
+    signal?.throwIfAborted(); // Its own reason, which Node's AbortError only carries.
+    throw fault;
+  }
+}
 
 /** The network failed, or an answer broke off: the same request may be sent again. */
 class Unreachable extends Error {}

@@ -56,6 +56,9 @@ export interface OverviewParts {
 export const MINUTES = { default: 60, most: 7 * 24 * 60 } as const;
 
 const DECISIONS: readonly Wanted[] = [{ fields: ['kind'], values: ['minted', 'refused', 'pending', 'faulted'] }];
+/** Steps of a conversation that goes on: refused on the wire, and nobody was told no. */
+const ASIDES: readonly Reason[] = ['nonce_needed', 'approval_pending', 'approval_too_fast', 'plan_decided'];
+const REFUSED: Wanted = { fields: ['kind'], values: ['refused'] };
 const SLICES = 60;
 const TOLD = 8;
 const COUNTED = 1_000;
@@ -73,27 +76,32 @@ export function createOverview(parts: OverviewParts): (minutes: number) => Promi
     // Slices begin where they did a moment ago, so that the picture moves and does not flicker.
     const from = Math.floor((to - minutes * 60) / sliceSeconds + 1) * sliceSeconds;
     const range = { from, to };
-    const [all, refused, waiting, halts] = await Promise.all([
+    const [all, asides, refused, waiting, halts] = await Promise.all([
       search.tally({ ...range, wanted: DECISIONS, by: ['kind', 'agent'], sliceSeconds }),
-      search.tally({ ...range, wanted: [{ fields: ['kind'], values: ['refused'] }], by: ['why'] }),
+      search.tally({ ...range, wanted: [REFUSED, { fields: ['why'], values: ASIDES }], by: ['kind'], sliceSeconds }),
+      search.tally({ ...range, wanted: [REFUSED], by: ['why'] }),
       whatWaits(),
       parts.halts(),
     ]);
-    const kinds = Object.fromEntries((all.groups.kind ?? []).map(({ value, count: of }) => [value, of]));
+    const kinds = kindsOf(all);
+    const beside = kindsOf(asides);
     const { agents } = bundle();
     const measured = latency();
     return {
       ...range,
       sliceSeconds,
-      slices: all.slices.map((one, i) => ({ at: from + i * sliceSeconds, ...outcomes(one) })),
-      total: outcomes(kinds),
-      refusals: (refused.groups.why ?? []).slice(0, TOLD).map(({ value, count: of, at, seq }) => ({
-        code: value,
-        count: of,
-        at,
-        seq,
-        ...teaching(bundle(), value),
-      })),
+      slices: all.slices.map((one, i) => ({ at: from + i * sliceSeconds, ...outcomes(one, asides.slices[i]) })),
+      total: outcomes(kinds, beside),
+      refusals: (refused.groups.why ?? [])
+        .filter(({ value }) => !ASIDES.some((one) => one === value))
+        .slice(0, TOLD)
+        .map(({ value, count: of, at, seq }) => ({
+          code: value,
+          count: of,
+          at,
+          seq,
+          ...teaching(bundle(), value),
+        })),
       agents: (all.groups.agent ?? [])
         .filter(({ value }) => agents.byClient(value) !== undefined)
         .slice(0, TOLD)
@@ -123,9 +131,12 @@ export function createOverview(parts: OverviewParts): (minutes: number) => Promi
   };
 }
 
-const outcomes = (kinds: Readonly<Record<string, number>>): Omit<Slice, 'at'> => ({
+type Kinds = Readonly<Record<string, number>>;
+const kindsOf = ({ groups }: Awaited<ReturnType<Search['tally']>>): Kinds =>
+  Object.fromEntries((groups.kind ?? []).map(({ value, count }) => [value, count]));
+const outcomes = (kinds: Kinds, asides: Kinds | undefined): Omit<Slice, 'at'> => ({
   granted: kinds['minted'] ?? 0,
-  refused: kinds['refused'] ?? 0,
+  refused: (kinds['refused'] ?? 0) - (asides?.['refused'] ?? 0),
   waiting: kinds['pending'] ?? 0,
   faulted: kinds['faulted'] ?? 0,
 });

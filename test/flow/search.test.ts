@@ -165,11 +165,20 @@ describe('the index', () => {
 
 describe('how it goes', () => {
   it('is counted from what was committed: outcomes over time, refusals with what helps', async () => {
+    await rig.ask({ nonce: null });
     const { body } = await get('/operator/overview?minutes=5');
     const { total, slices, refusals, agents, latency, waiting, indexed } = body as Overview;
     const entries = await rig.entries();
     const of = (kind: string): number => entries.filter((e) => e.kind === kind).length;
-    assert.deepEqual([total.granted, total.refused, total.waiting], [of('minted'), of('refused'), 0]);
+    // Whoever is asked for a nonce is refused nothing.
+    const asides = entries.filter((e) => e.kind === 'refused' && e.reason === 'nonce_needed').length;
+    assert.ok(asides > 0);
+    assert.deepEqual([total.granted, total.refused, total.waiting], [of('minted'), of('refused') - asides, 0]);
+    assert.equal(
+      slices.reduce((sum, slice) => sum + slice.refused, 0),
+      total.refused,
+    );
+    assert.ok(!refusals.some(({ code }) => code === 'nonce_needed'));
     assert.equal(
       slices.reduce((sum, slice) => sum + slice.granted, 0),
       of('minted'),
