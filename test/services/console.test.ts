@@ -46,7 +46,7 @@ describe('the console', { skip }, () => {
       for (const name of PAGES) {
         await here.page.goto(`${here.base}/console/${name}`);
         await here.page.waitForSelector('main h1');
-        await here.page.waitForFunction('!document.querySelector("main .loading")');
+        await here.page.waitForSelector('main .loading', { state: 'detached' });
         await assertSound(here.page, here.problems);
       }
     });
@@ -67,8 +67,8 @@ describe('the console', { skip }, () => {
       await page.keyboard.press('g');
       await page.keyboard.press(key);
       await page.waitForURL(`${base}/console/${name}`);
-      await page.waitForFunction(`document.title.toLowerCase().startsWith("${name}")`);
-      assert.equal(await page.locator('nav a[aria-current=page]').getAttribute('data-page'), name);
+      await page.waitForSelector(`nav a[aria-current=page][data-page=${name}]`);
+      assert.ok((await page.title()).toLowerCase().startsWith(name));
     }
     await page.keyboard.press('?');
     await page.waitForSelector('dialog[open]');
