@@ -113,7 +113,16 @@ export const FAULTS = {
       );
       await sleep(100);
     },
-    end: async ({ pair }) => void (await eventually(async () => (await pair.redis.cli('PING')) === 'PONG', 30_000)),
+    // It answers with an error until it has read all.
+    end: async ({ pair }) =>
+      void (await eventually(
+        () =>
+          pair.redis.cli('PING').then(
+            (answer) => answer === 'PONG',
+            () => false,
+          ),
+        30_000,
+      )),
   },
   emptied: {
     about: 'Redis forgets everything: nothing more until the brokers are started anew, and then nothing from before',
