@@ -3,7 +3,7 @@ import { registered } from '../unit/mint/aws-world.ts';
 import { type MinterMade, minterContract } from './minter.ts';
 
 async function make(): Promise<MinterMade> {
-  const on = await stage();
+  const on = await stage({ timeoutMs: 2_000 });
   let sessions = 0;
   let hangs = false;
   on.sts.answer = (response, asked) => {

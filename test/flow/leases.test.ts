@@ -80,6 +80,8 @@ describe('what was redeemed', () => {
     assert.equal(await eventually(() => ended(answer), 1_500), false);
     world.ahead(11);
     assert.ok(await eventually(() => ended(answer), 3_000));
+    // Its entry comes after its end.
+    assert.ok(await eventually(async () => (await lastEnd(txn)).length > 0, 3_000));
     assert.deepEqual(await lastEnd(txn), [['revoked', 'lapsed', 'toy', 'shop']]);
   });
 
