@@ -28,7 +28,7 @@ after(() => opened[Symbol.asyncDispose]());
 const open = async (path: string, on = page): Promise<void> => {
   await on.goto(`${opened.base}/console/${path}`);
   await on.locator('main h1').waitFor();
-  await on.locator('.loading').waitFor({ state: 'detached' });
+  while ((await on.locator('.loading').count()) > 0) await on.waitForTimeout(20);
 };
 const textOf = async (selector: string, on = page): Promise<string> =>
   ((await on.locator(selector).first().textContent()) ?? '').replace(/\s+/g, ' ').trim();

@@ -82,6 +82,9 @@ suite('leases of two brokers on one Redis', { skip: await skipUnless('redis') },
     };
     const load = Promise.all(clients.flatMap((who) => Array.from({ length: 16 }, () => run(who))));
     assert.ok(await eventually(() => back.made.length > 100, 30_000));
+    // So long that some of its calls are under way when it dies.
+    back.slowMs = 300;
+    await sleep(400);
     await first.kill();
     await sleep(100);
     going = false;
