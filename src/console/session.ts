@@ -7,7 +7,7 @@ import type { Claim, Draft, EpochSeconds, World } from '../model.ts';
 import type { Role } from '../operate/operator.ts';
 import type { Recorder } from '../record/record.ts';
 import { type Collection, collection } from '../store/collection.ts';
-import type { Store } from '../store/store.ts';
+import { type Store, takeAway } from '../store/store.ts';
 import { ok } from '../wire/result.ts';
 
 /** As the issuer named them at login: what changes there counts at the next one. */
@@ -61,8 +61,6 @@ const SECRET_BYTES = 32;
 const FORM = /^[A-Za-z0-9_-]{43}$/;
 /** Of one person, when all of theirs end. */
 const MOST = 1_000;
-/** So long an ended one is still there, for nobody. */
-const ENDED_SECONDS = 60;
 /** One that is used at this very moment has been written anew. */
 const TRIES = 5;
 export const SESSION_PREFIX = 'session/';
@@ -118,10 +116,7 @@ export function createSessions(rooms: SessionRooms): Sessions {
         const gone: Claim[] = [];
         for (const one of new Set([digest, ...rows.map((row) => row.key.slice(SESSION_PREFIX.length))])) {
           const found = await read(one);
-          if (!found) continue;
-          // Said in the record itself, whatever the store's own clock makes of its end.
-          const until = draft.now + ENDED_SECONDS;
-          gone.push({ ...put(one, { ...found.value, ends: 0 }, found.version), until });
+          if (found) gone.push(takeAway(SESSION_PREFIX + one, found.version, 'state_conflict'));
         }
         if ((await record.commit(draft, 'session', gone)).ok) return;
       }

@@ -8,7 +8,7 @@ import type { Bundles } from '../bundle/bundle.ts';
 import type { Secret } from '../keys/secret.ts';
 import type { Claim, EpochSeconds, Id, World } from '../model.ts';
 import type { Reader, Recorder } from '../record/record.ts';
-import type { Store, Stored } from '../store/store.ts';
+import { type Store, type Stored, takeAway } from '../store/store.ts';
 import type { Json } from '../wire/json.ts';
 import { noticeOf } from './notices.ts';
 import type { Delivery, Notice, Notifier } from './notifier.ts';
@@ -109,7 +109,7 @@ function createLane(notifier: Notifier, rooms: NotifyRooms): Lane {
     terms: [term],
     else: 'state_conflict',
   });
-  const gone = ({ key, version }: Kept): Claim => ({ key, version, value: '', until: world.now() - 1, else: 'state_conflict' });
+  const gone = ({ key, version }: Kept): Claim => takeAway(key, version, 'state_conflict');
   const put = async (claim: Claim): Promise<boolean> => (await record.mark(record.open('notify'), [claim])).ok;
 
   async function approvalOf(id: Id<'apr'> | undefined): Promise<Approval | undefined> {

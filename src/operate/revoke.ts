@@ -7,7 +7,7 @@ import type { Why } from '../mint/lease.ts';
 import type { Claim, Entry, EpochSeconds, World } from '../model.ts';
 import { fromBody, termOf } from '../record/entry.ts';
 import type { Recorder } from '../record/record.ts';
-import type { Store, Stored } from '../store/store.ts';
+import { type Store, type Stored, takeAway } from '../store/store.ts';
 import type { JsonObject } from '../wire/json.ts';
 import { no, ok } from '../wire/result.ts';
 
@@ -233,9 +233,8 @@ export function createRevoke({ store, world, record, bundles, leases }: RevokeRo
         const key = haltKey(scope, target);
         const [found] = (await store.look([key])).found;
         if (!found) return refuse('not_found', { detail: 'target' });
-        // Past its end it is absent again; the ledger has both acts.
-        const claim: Claim = { key, version: found.version, value: found.value, until: draft.now - 1, else: 'state_conflict' };
-        const done = await record.commit(draft, 'revoked', [claim]);
+        // The ledger has both acts.
+        const done = await record.commit(draft, 'revoked', [takeAway(key, found.version, 'state_conflict')]);
         return done.ok ? ok(found.value as unknown as Halt) : done;
       }),
 

@@ -37,6 +37,18 @@ export type Claim<R extends string = string> =
       readonly else: R;
     };
 
+/**
+ * Takes a key away. Its end is before every clock, since the clocks of brokers and of the store differ: by an end of a moment ago it would stand for
+ * a while longer to whichever is behind.
+ */
+export const takeAway = <R extends string>(key: string, version: number, otherwise: R): Claim<R> => ({
+  key,
+  version,
+  value: null,
+  until: 0,
+  else: otherwise,
+});
+
 export interface Batch<R extends string> {
   /** Epoch seconds, by the broker's clock. */
   readonly at: number;

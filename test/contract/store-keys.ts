@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { takeAway } from '../../src/store/store.ts';
 import type { Json } from '../../src/wire/json.ts';
 import { type Room, T } from './store-room.ts';
 
@@ -79,6 +80,26 @@ export function keysContract(on: Room): void {
           assert.equal(answers.filter((answer) => answer === undefined).length, 1);
         }
         assert.equal((await on.get(`${on.n}/a`))?.version, 21);
+      });
+      it('are absent once they are taken away, whatever clock is asked, and begin anew', async () => {
+        const a = on.put(`${on.n}/a`, 0, 1, { ...rest, terms: [`${on.n}/term`] });
+        assert.equal(await on.commit([a, on.put(`${on.n}/b`, 0, 1, rest)]), undefined);
+        const away = (version: number) => [takeAway(`${on.n}/a`, version, 'a'), takeAway(`${on.n}/b`, 1, 'b')];
+        assert.equal(await on.commit(away(2)), 'a');
+        assert.equal((await on.get(`${on.n}/a`))?.version, 1);
+        assert.equal(await on.commit(away(1)), undefined);
+        for (const at of [T, T - 20, T + 20]) {
+          on.clock.at = at;
+          assert.equal(await on.get(`${on.n}/a`), undefined);
+          assert.equal(await on.get(`${on.n}/b`), undefined);
+          assert.deepEqual(await on.store.scan({ term: `${on.n}/term`, limit: 10 }), []);
+        }
+        on.clock.at = T;
+        const absent = ['a', 'b'].map((key) => ({ key: `${on.n}/${key}`, version: 0, else: key }));
+        assert.equal(await on.commit(absent, { at: T - 20 }), undefined);
+        assert.equal(await on.commit([a, on.put(`${on.n}/b`, 0, 2, rest)], { at: T - 20 }), undefined);
+        assert.deepEqual(await on.get(`${on.n}/b`), { version: 1, value: 2 });
+        assert.equal((await on.store.scan({ term: `${on.n}/term`, limit: 10 })).length, 1);
       });
       if (until !== undefined) {
         it('are absent past their end, for claims by the batch, for a look by the store', async () => {

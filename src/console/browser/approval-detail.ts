@@ -37,7 +37,7 @@ export function Detail({ id, me, go }: DetailProps): VNode {
   if (loaded.error?.status === 404 && !loaded.data)
     return html`${back}<${Empty} title="There is no approval of this name.">
       <p>An approval is forgotten a day after its end; its story stays in the ledger.</p>
-      <p><a class="button" href=${`${base}/console/explorer?id=${id}`}>Find it in the ledger</a></p>
+      <p><a class="button" href=${`${base}/console/explorer/${id}`}>Find it in the ledger</a></p>
     <//>`;
   return html`${back}<${When} loaded=${loaded}>${(one: Approval) => html`<${Shown} one=${one} me=${me} go=${go} reload=${loaded.reload} />`}<//>`;
 }
@@ -83,7 +83,7 @@ function Shown({ one, me, go, reload }: Omit<DetailProps, 'id'> & { readonly one
             <dt>Arguments</dt><dd><${Copy} text=${one.arguments_digest} /></dd>
             <dt>Bundle</dt><dd><${Copy} text=${one.bundle} label=${`${one.bundle.slice(0, 16)}…`} /></dd>
             <dt>Asked</dt><dd>${timeOf(one.made)}</dd><dt>Ends</dt><dd>${timeOf(one.until)}</dd></dl>
-          <p><a href=${`${base}/console/explorer?id=${one.id}`}>Its story in the ledger</a></p></section>
+          <p><a href=${`${base}/console/explorer/${one.id}`}>Its story in the ledger</a></p></section>
       </div>
     </div>
   </article>`;
