@@ -1,16 +1,16 @@
 /** Who must agree? Knows people and waiting; may not know how a token is checked or minted. */
 import { type Result, refuse } from '../errors.ts';
-import type { Agreed, Asked, Bundle, Caller, Claim, Decision, Demand, Draft, Id } from '../model.ts';
-import { nameOf } from '../model.ts';
+import type { Agreed, Asked, Bundle, Caller, Claim, Decision, Demand, Draft } from '../model.ts';
 import type { Store } from '../store/store.ts';
 import { ok } from '../wire/result.ts';
-import { type Asking, factsOf, NEVER, wordsOf } from './asking.ts';
-import { isCrowded, TOO_MANY, waitingOf, waits } from './crowd.ts';
-import { approvalKey, type Keeper, latestKey, pollKey, REMEMBER_SECONDS } from './kept.ts';
+import { type Asking, NEVER, wordsOf } from './asking.ts';
+import { TOO_MANY } from './crowd.ts';
+import { approvalKey, type Keeper, pollKey } from './kept.ts';
+import { actedOf, make, placeOf } from './made.ts';
 import type { Plans } from './plans.ts';
 import { isSamePrincipals, type Renewal, renewed } from './renew.ts';
 import { type Chain, restore } from './restore.ts';
-import { type Approval, hasLapsed, isCovered, isMeetable, isOpen, type Subject, step } from './state.ts';
+import { hasLapsed, isCovered, isMeetable, isOpen, step } from './state.ts';
 
 export interface Approve extends Pick<Plans, 'step'> {
   /**
@@ -37,68 +37,28 @@ export interface ApproveOptions {
 export function createApprove({ store, keeper, unhalted, reaches, asking, plans, proofs }: ApproveOptions): Approve {
   const { deferral, waiting, ended } = asking;
   async function ask(asked: Asked, demand: Demand, decision: Decision, draft: Draft): Promise<Result<never>> {
-    const { caller, action, subject, actors, kind, jkt } = asked;
+    const { caller, action, subject, kind, jkt } = asked;
     const args = action.kind === 'call' ? action.call.arguments : undefined;
     const hidden = action.kind === 'list' || !args || caller.jkt === undefined || jkt === undefined;
-    const acted: Subject =
-      subject.kind === 'agent'
-        ? { kind: 'agent', id: subject.id }
-        : { kind: subject.kind, issuer: subject.issuer, subject: subject.subject, exp: subject.exp };
-    const cannot = hidden || !isMeetable(demand, acted, { proofs });
+    const cannot = hidden || !isMeetable(demand, actedOf(subject), { proofs });
     if (cannot || !asked.deferred) return refuse('approval_needed', { code: 'approval_needed', remedy: cannot ? NEVER : OPT_IN });
     const { resource, tool, digest } = action.call;
     const { now } = draft;
-    const chain = [caller.client.id, caller.jkt, jkt, subject.kind, nameOf(subject), actors.map((actor) => actor.id)];
-    const bind = keeper.bind([...chain, resource, tool, digest, kind]);
-
-    const { found: pointers, sums } = await store.look([latestKey(bind)], [waitingOf(caller.client.id)]);
-    const [latest] = pointers;
-    const before = latest && (latest.value as Id<'apr'>);
-    const found = before && keeper.read(before, (await store.look([approvalKey(before)])).found[0]);
-    if (found && found.approval.bind === bind && !hasLapsed(found.approval, now)) {
-      // A denial stands for the code's life (wire.md §3.4).
-      const { approval } = found;
-      if (isOpen(approval)) return refuse('approval_pending', { detail: approval.id, deferral: deferral(approval, now) });
-      if (approval.state === 'denied' && now < approval.until) return refuse('approval_denied', { detail: approval.id });
-    }
-    if (isCrowded(sums[0])) return refuse('approvals_too_many', { remedy: TOO_MANY });
-    const id: Id<'apr'> = `apr_${draft.id.slice(draft.id.indexOf('_') + 1)}`;
-    draft.note({ approval: id });
-    const approval: Approval = {
-      id,
-      state: 'pending',
-      bind,
-      client: caller.client.id,
-      key: caller.jkt,
-      jkt,
-      subject: acted,
-      actors: actors.map((actor) => actor.id),
-      resource,
-      tool,
-      digest,
-      credential: kind,
-      bundle: draft.facts.bundle ?? '',
-      demand,
-      made: now,
-      until: Math.floor(Math.min(now + demand.ttlSeconds, asked.until)),
-      proofs: asked.until,
-      // One result, however it is fetched: the grant is remembered as under an Idempotency-Key (wire.md §3.4).
-      retry: asked.retry ?? { key: `retry/approval/${id}`, fingerprint: bind },
-      votes: [],
-      facts: factsOf(draft.facts),
-      sealed: keeper.seal(id, { arguments: args, attributes: subject.kind === 'agent' ? {} : subject.attributes }),
-    };
-    // As long as fresh proofs could make it last.
-    const until = now + demand.ttlSeconds + REMEMBER_SECONDS;
-    const pointer = { key: latestKey(bind), version: latest?.version ?? 0, value: id, until };
-    const claims: Claim[] = [
-      ...decision.claims,
-      // Two at once: the other's is the one, and asking again finds it.
-      { ...pointer, else: 'retry_in_flight' },
-      keeper.write({ version: 0, approval }, approval, 'retry_in_flight'),
-      waits(approval),
-    ];
-    return refuse('approval_pending', { detail: wordsOf(demand), deferral: deferral(approval, now), claims });
+    const asker = { ...asked, key: caller.jkt, jkt };
+    const place = await placeOf({ store, keeper }, asker, [resource, tool, digest, kind], now);
+    const { earlier } = place;
+    if (earlier)
+      return isOpen(earlier)
+        ? refuse('approval_pending', { detail: earlier.id, deferral: deferral(earlier, now) })
+        : refuse('approval_denied', { detail: earlier.id });
+    if (place.crowded) return refuse('approvals_too_many', { remedy: TOO_MANY });
+    const what = { state: 'pending', resource, tool, digest, credential: kind, demand, arguments: args } as const;
+    const { approval, claims } = make(keeper, { ...what, asker, place, retry: asked.retry }, draft);
+    return refuse('approval_pending', {
+      detail: wordsOf(demand),
+      deferral: deferral(approval, now),
+      claims: [...decision.claims, ...claims],
+    });
   }
 
   return {

@@ -1,17 +1,18 @@
 /** Several actions, one decision of people (wire.md §3.4). Which of them may be taken is plan.ts; that they are taken one by one is the record's version. */
 import { type Result, refuse } from '../errors.ts';
-import type { Agreed, Asked, Bundle, Caller, Claim, Demand, Draft, EpochSeconds, Facts, Id } from '../model.ts';
-import { nameOf } from '../model.ts';
+import type { Agreed, Asked, Bundle, Caller, Claim, Demand, Draft, EpochSeconds, Facts } from '../model.ts';
 import type { Found, Store } from '../store/store.ts';
 import { digest } from '../wire/digest.ts';
 import type { Json, JsonObject } from '../wire/json.ts';
 import { ok } from '../wire/result.ts';
 import { type Asking, type Deferral, factsOf, NEVER, wordsOf } from './asking.ts';
-import { isCrowded, TOO_MANY, waitingOf, waits } from './crowd.ts';
-import { approvalKey, type Keeper, type Kept, latestKey, REMEMBER_SECONDS } from './kept.ts';
+import { TOO_MANY } from './crowd.ts';
+import { approvalKey, type Keeper, type Kept } from './kept.ts';
+import { actedOf, make, placeOf } from './made.ts';
 import { isNamed, type Step, type StepState, statesOf, stepOf } from './plan.ts';
+import { isSamePrincipals } from './renew.ts';
 import { type Chain, restore } from './restore.ts';
-import { type Approval, hasLapsed, isMeetable, isOpen, type Subject, step } from './state.ts';
+import { type Approval, hasLapsed, isMeetable, isOpen, step } from './state.ts';
 
 /** A step that policy allows, and whom it wants asked. */
 export interface Judged {
@@ -67,7 +68,7 @@ export const PLAN_TOOL = 'plan';
 const UNASKED_SECONDS = 900;
 const NOBODY: Demand = { who: [], quorum: 0, ttlSeconds: UNASKED_SECONDS };
 
-export function createPlans({ store, keeper, asking, unhalted, reaches, resource, proofs: passkeys }: PlansOptions): Plans {
+export function createPlans({ store, keeper, asking, unhalted, reaches, resource, proofs }: PlansOptions): Plans {
   async function find(code: string, caller: Caller): Promise<Result<Kept & { readonly plan: NonNullable<Approval['plan']> }>> {
     const id = keeper.idOf(code);
     if (!id) return refuse('approval_unknown', { detail: 'code' });
@@ -98,11 +99,8 @@ export function createPlans({ store, keeper, asking, unhalted, reaches, resource
     if (!found.ok) return found;
     const { plan, ...kept } = found.value;
     const { approval } = kept;
-    const { id, subject, actors, votes, until, bind } = approval;
-    const same = subject.kind === asked.subject.kind && nameOf(subject) === nameOf(asked.subject) && approval.jkt === asked.jkt;
-    const chain = asked.actors.map((actor) => actor.id);
-    if (!same || chain.length !== actors.length || chain.some((one, i) => one !== actors[i]))
-      return refuse('approval_unknown', { detail: 'binding' });
+    const { id, votes, until, bind } = approval;
+    if (!isSamePrincipals(approval, asked)) return refuse('approval_unknown', { detail: 'binding' });
     // What a halt has ended is told as halted while it stands.
     if (approval.state === 'cancelled' && (await isHalted(unhalted(asked)))) return refuse('suspended', { detail: id });
     const stands = standing(kept, draft.now);
@@ -133,68 +131,35 @@ export function createPlans({ store, keeper, asking, unhalted, reaches, resource
     async submit(steps, { ordered, demand }, draft) {
       const [first] = steps;
       if (!first) throw new Error('a plan has steps');
-      const { caller, subject, actors, jkt, until: proofs } = first.asked;
-      const acted: Subject =
-        subject.kind === 'agent'
-          ? { kind: 'agent', id: subject.id }
-          : { kind: subject.kind, issuer: subject.issuer, subject: subject.subject, exp: subject.exp };
-      const cannot = steps.findIndex((one) => one.demand && !(argumentsOf(one) && isMeetable(one.demand, acted, { proofs: passkeys })));
+      const { caller, subject, jkt } = first.asked;
+      const acted = actedOf(subject);
+      const cannot = steps.findIndex((one) => one.demand && !(argumentsOf(one) && isMeetable(one.demand, acted, { proofs })));
       if (cannot >= 0) return refuse('approval_needed', { code: 'approval_needed', remedy: NEVER, step: cannot });
-      if (caller.jkt === undefined || jkt === undefined || (demand && !isMeetable(demand, acted, { proofs: passkeys })))
+      if (caller.jkt === undefined || jkt === undefined || (demand && !isMeetable(demand, acted, { proofs })))
         return refuse('approval_needed', { code: 'approval_needed', remedy: NEVER });
       const { now } = draft;
       draft.note({ tool: PLAN_TOOL, resource, recorded: { ordered, steps: steps.map(({ facts }) => factsOf(facts) as JsonObject) } });
       const told: JsonObject = { ordered, steps: steps.map(shownStep) };
       const planDigest = digest(told);
-      const chain = [caller.client.id, caller.jkt, jkt, subject.kind, nameOf(subject), actors.map((actor) => actor.id)];
-      const bind = keeper.bind([...chain, resource, planDigest]);
-
-      const { found, sums } = await store.look([latestKey(bind)], [waitingOf(caller.client.id)]);
-      const [latest] = found;
-      const before = latest && (latest.value as Id<'apr'>);
-      const earlier = before && keeper.read(before, (await store.look([approvalKey(before)])).found[0])?.approval;
-      if (earlier && earlier.bind === bind && !hasLapsed(earlier, now)) {
-        const { id, state } = earlier;
-        if (isOpen(earlier))
-          return ok({ state: state === 'pending' ? state : 'approved', deferral: asking.deferral(earlier, now), claims: [] });
-        if (state === 'denied' && now < earlier.until) return refuse('approval_denied', { detail: id });
-      }
-      if (demand && isCrowded(sums[0])) return refuse('approvals_too_many', { remedy: TOO_MANY });
-      const id: Id<'apr'> = `apr_${draft.id.slice(draft.id.indexOf('_') + 1)}`;
+      const asker = { ...first.asked, key: caller.jkt, jkt };
+      const place = await placeOf({ store, keeper }, asker, [resource, planDigest], now);
+      const { earlier } = place;
+      if (earlier && !isOpen(earlier)) return refuse('approval_denied', { detail: earlier.id });
+      if (earlier)
+        return ok({
+          state: earlier.state === 'pending' ? 'pending' : 'approved',
+          deferral: asking.deferral(earlier, now),
+          claims: [],
+        });
+      if (demand && place.crowded) return refuse('approvals_too_many', { remedy: TOO_MANY });
       const state = demand ? 'pending' : 'approved';
-      draft.note({ approval: id, ...(demand && { detail: wordsOf(demand) }) });
-      const approval: Approval = {
-        id,
-        state,
-        bind,
-        client: caller.client.id,
-        key: caller.jkt,
-        jkt,
-        subject: acted,
-        actors: actors.map((actor) => actor.id),
-        resource,
-        tool: PLAN_TOOL,
-        digest: planDigest,
-        credential: 'jwt',
-        bundle: draft.facts.bundle ?? '',
-        demand: demand ?? NOBODY,
-        made: now,
-        until: Math.floor(Math.min(now + (demand ?? NOBODY).ttlSeconds, proofs)),
-        proofs,
-        retry: { key: `retry/approval/${id}`, fingerprint: bind },
-        votes: [],
-        facts: factsOf(draft.facts),
-        sealed: keeper.seal(id, { arguments: told, attributes: subject.kind === 'agent' ? {} : subject.attributes }),
-        plan: { ordered, steps: steps.map((one) => ({ ...callOf(one), asks: one.demand !== undefined, facts: factsOf(one.facts) })) },
-      };
-      const pointer = { key: latestKey(bind), version: latest?.version ?? 0, value: id, until: approval.until + REMEMBER_SECONDS };
-      const claims: Claim[] = [
-        ...new Map(steps.flatMap((one) => one.claims).map((claim) => ['key' in claim ? claim.key : claim, claim])).values(),
-        { ...pointer, else: 'retry_in_flight' },
-        keeper.write({ version: 0, approval }, approval, 'retry_in_flight'),
-        ...(demand ? [waits(approval)] : []),
-      ];
-      return ok({ state, deferral: asking.deferral(approval, now), claims });
+      if (demand) draft.note({ detail: wordsOf(demand) });
+      const what = { state, resource, tool: PLAN_TOOL, digest: planDigest, credential: 'jwt', demand: demand ?? NOBODY } as const;
+      const plan = { ordered, steps: steps.map((one) => ({ ...callOf(one), asks: one.demand !== undefined, facts: factsOf(one.facts) })) };
+      const { approval, claims } = make(keeper, { ...what, asker, place, arguments: told, plan }, draft);
+      // A halt that several steps depend on is held once.
+      const held = new Map(steps.flatMap((one) => one.claims).map((claim) => ['key' in claim ? claim.key : claim, claim]));
+      return ok({ state, deferral: asking.deferral(approval, now), claims: [...held.values(), ...claims] });
     },
 
     step: (asked, draft) => (asked.ok && asked.value.plan !== undefined ? taking(asked.value, asked.value.plan, draft) : asked),
