@@ -1,4 +1,4 @@
-/** What the browser is given: the modules and style sheets of `browser/`, and the few packages they stand on, under addresses of ours. */
+/** What the browser is given: the modules and style sheets of `browser/`, what they share with the broker, and the few packages they stand on, under addresses of ours. */
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { stripTypeScriptTypes } from 'node:module';
@@ -31,6 +31,8 @@ const VENDORS = [
   ['htm', 'vendor/htm.js'],
   ['htm/preact', 'vendor/html.js'],
 ] as const;
+/** Of what both ends agree on, that which a page needs: without a name of Node's, or of a package. */
+const SHARED = ['canonical', 'signed'] as const;
 const PASSKEYS = { name: '@simplewebauthn/browser', folder: 'vendor/passkeys' } as const;
 
 /** Reads everything once. */
@@ -42,13 +44,17 @@ export function readAssets(): Assets {
     const text = readFileSync(join(folder, name), 'utf8');
     all.set(name, asset(name, name.endsWith('.ts') ? linked(strip(text), './') : name.endsWith('.js') ? linked(text, './') : text));
   }
+  const ending = names.includes('main.ts') ? 'ts' : 'js';
+  for (const name of SHARED) {
+    const text = readFileSync(join(folder, '../../wire', `${name}.${ending}`), 'utf8');
+    all.set(`wire/${name}.${ending}`, asset(`${name}.${ending}`, ending === 'ts' ? strip(text) : text));
+  }
   for (const [name, path] of VENDORS)
     all.set(path, asset(path, linked(readFileSync(fileURLToPath(import.meta.resolve(name)), 'utf8'), '../')));
   // Relative imports with their endings throughout: served as they are.
   const esm = fileURLToPath(new URL('.', import.meta.resolve(PASSKEYS.name)));
   for (const file of readdirSync(esm, { recursive: true, encoding: 'utf8' }))
     if (file.endsWith('.js')) all.set(`${PASSKEYS.folder}/${file}`, asset(file, unmapped(readFileSync(join(esm, file), 'utf8'))));
-  const ending = names.includes('main.ts') ? 'ts' : 'js';
   return {
     get: (path) => all.get(path),
     sheets: names.filter((name) => name.endsWith('.css')).sort(),
@@ -63,19 +69,18 @@ function asset(name: string, text: string): Asset {
 }
 /** Without what is nobody's here: the source map, and the word by which tsc says of a classic script that it is a module. */
 const unmapped = (text: string): string => text.replace(/^\/\/# sourceMappingURL=.*$|^export \{\};$/gm, '');
-/** Bare names become addresses, seen from the folder that `up` leads back from. */
+/** Bare names become addresses, seen from the folder that `up` leads back from; the room next door is a folder here. */
 function linked(text: string, up: string): string {
   const known = new Map<string, string>([
     ...VENDORS.map(([name, path]): [string, string] => [name, up + path]),
     [PASSKEYS.name, `${up}${PASSKEYS.folder}/index.js`],
   ]);
-  return unmapped(text).replace(
-    /(\bfrom\s*|\bimport\s*\(?\s*)(['"])([^'"./][^'"]*)\2/g,
-    (whole, before: string, quote: string, name: string) => {
+  return unmapped(text)
+    .replaceAll(/(['"])\.\.\/\.\.\/wire\//g, `$1${up}wire/`)
+    .replace(/(\bfrom\s*|\bimport\s*\(?\s*)(['"])([^'"./][^'"]*)\2/g, (whole, before: string, quote: string, name: string) => {
       const to = known.get(name);
       return to === undefined ? whole : `${before}${quote}${to}${quote}`;
-    },
-  );
+    });
 }
 /** Node says of each use that it may change; what it does to our own modules is tested. */
 function strip(text: string): string {

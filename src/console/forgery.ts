@@ -2,7 +2,7 @@
 import type { FastifyRequest } from 'fastify';
 import type { Session, Sessions } from './session.ts';
 
-export const PLEDGE_HEADER = 'x-countersign-pledge';
+const PLEDGE_HEADER = 'x-countersign-pledge';
 const SAFE = new Set(['GET', 'HEAD']);
 export const isSafe = (request: Pick<FastifyRequest, 'method'>): boolean => SAFE.has(request.method);
 

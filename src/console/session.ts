@@ -63,7 +63,7 @@ const FORM = /^[A-Za-z0-9_-]{43}$/;
 const MOST = 1_000;
 /** One that is used at this very moment has been written anew. */
 const TRIES = 5;
-export const SESSION_PREFIX = 'session/';
+const SESSION_PREFIX = 'session/';
 const termOf = (name: string): string => `session-of/${name}`;
 export const digestOf = (secret: string): string => createHash('sha256').update(secret).digest('base64url');
 

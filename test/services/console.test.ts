@@ -1,6 +1,7 @@
 /** The console in Chromium: in and out, by keyboard, in both themes and on a narrow screen, and for whoever has no business there. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import type { Page } from 'playwright-core';
 import { operator } from '../flow/approving.ts';
 import { assertSound, type OpenedConsole, openConsole, textOf } from './console.ts';
 import { skipUnless } from './provision.ts';
@@ -79,13 +80,24 @@ describe('the console', { skip }, () => {
     await page.waitForURL(`${base}/console/keys`);
   });
 
-  it('remembers which theme was chosen', async () => {
+  it('has the system’s theme, and remembers which one was chosen instead', async () => {
+    const paper = (page: Page): Promise<unknown> => page.evaluate('getComputedStyle(document.documentElement).backgroundColor');
     const { page } = open;
-    await page.click('#theme');
-    assert.equal(await page.evaluate('document.documentElement.dataset.theme'), 'dark');
-    await page.reload();
-    assert.equal(await page.evaluate('getComputedStyle(document.body).colorScheme'), 'dark');
-    await page.click('#theme');
+    const [light, dark] = ['rgb(246, 247, 245)', 'rgb(19, 23, 22)'];
+    for (const [system, own, other] of [
+      ['light', light, dark],
+      ['dark', dark, light],
+    ] as const) {
+      await page.emulateMedia({ colorScheme: system });
+      assert.equal(await paper(page), own);
+      await page.click('#theme');
+      assert.equal(await paper(page), other);
+      await page.reload();
+      assert.equal(await paper(page), other);
+      await page.evaluate('localStorage.clear()');
+      await page.reload();
+    }
+    await page.emulateMedia({ colorScheme: 'light' });
   });
 
   it('says which role is needed, and shows whoever has none what concerns them alone', async () => {

@@ -7,7 +7,7 @@ import { RuleSource } from './rule.ts';
 
 export function AgentPage({ id, me }: { readonly id: string; readonly me: Me }): VNode {
   const loaded = useLoad<AgentDetail>(`/operator/agents/${encodeURIComponent(id)}`, { everyMs: 15_000 });
-  return html`<p class="ag-back"><a href=${`${base}/console/agents`}>All agents</a></p>
+  return html`<p class="back"><a href=${`${base}/console/agents`}>← All agents</a></p>
     <${When} loaded=${loaded}>${(data: AgentDetail) => html`<${Shown} data=${data} me=${me} reload=${loaded.reload} />`}<//>`;
 }
 function Shown({ data, me, reload }: { readonly data: AgentDetail; readonly me: Me; readonly reload: () => void }): VNode {

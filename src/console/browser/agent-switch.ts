@@ -56,7 +56,7 @@ export function AgentSwitch({ agent, me, reload }: { readonly agent: Agent; read
               ${seen && html`<p class="notice warn" role="status">${toldOf(seen)}</p>`}
               <label for="why">Why</label>
               <input id="why" required maxlength="500" value=${reason} autocomplete="off" onInput=${(event: InputEvent) => setReason((event.target as HTMLInputElement).value)} />
-              <p class="ag-actions"><button class=${own ? 'primary' : seen ? 'danger' : ''} disabled=${busy || reason.trim() === ''}>${label}</button>
+              <p class="buttons"><button class=${own ? 'primary' : seen ? 'danger' : ''} disabled=${busy || reason.trim() === ''}>${label}</button>
               ${seen && html`<button type="button" onClick=${() => setSeen(undefined)}>Leave it</button>`}</p>
             </form>`
     }

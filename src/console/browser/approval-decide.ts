@@ -72,7 +72,7 @@ export function Decide({ one, steps, done, at = '/operator/approvals' }: DecideP
     ${problem !== undefined && html`<p class="notice bad" role="alert">${problem}</p>`}
     ${
       asking
-        ? html`<div class=${`sure ${asking}`} role="group" aria-labelledby="sure">
+        ? html`<div class="sure" role="group" aria-labelledby="sure">
           <p id="sure"><strong>${asking === 'approve' ? 'Let' : 'Refuse'} <${Text}>${one.client}<//> ${asking === 'approve' ? '' : 'to '}${
             steps
               ? `run ${asking === 'approve' ? steps.length : 'any'} of ${one.steps?.length ?? 0} steps`

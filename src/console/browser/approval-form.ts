@@ -1,6 +1,6 @@
 /** What would be done, as the tool's own form says it, and what that differs in from the last time. */
 import type { Approval, Step } from './approval.ts';
-import { Ago, Badge, base, html, Json, type JsonValue, type Schema, Text, useLoad, useState, type VNode } from './kit.ts';
+import { Ago, Badge, base, html, Json, Text, useLoad, useState, type VNode } from './kit.ts';
 
 /** `compare`: with the last one that people agreed to; whoever may not see others' leaves it. */
 export function What({ one, compare: may = true }: { readonly one: Approval; readonly compare?: boolean }): VNode {
@@ -8,7 +8,7 @@ export function What({ one, compare: may = true }: { readonly one: Approval; rea
   const [compare, setCompare] = useState(true);
   const last = data?.approval;
   return html`<section class="card" aria-labelledby=${`what-${one.id}`}><h2 id=${`what-${one.id}`}>What it would do</h2>
-    <${Json} value=${one.arguments as JsonValue} schema=${one.schema as Schema | undefined} before=${compare ? last?.arguments : undefined} />
+    <${Json} value=${one.arguments} schema=${one.schema} before=${compare ? last?.arguments : undefined} />
     ${
       data &&
       html`<p class="quiet small compare">${

@@ -1,5 +1,5 @@
 /** Bars over time, drawn here: one picture, and the same in words for whoever does not see it. */
-import { html, timeOf, type VNode } from './kit.ts';
+import { clockOf, html, timeOf, type VNode } from './kit.ts';
 
 export interface Series {
   readonly name: string;
@@ -38,7 +38,7 @@ export function Bars({ title, series, bars, sliceSeconds }: BarsProps): VNode {
         <line class="ground" x1="0" x2=${WIDTH} y1=${HEIGHT - 0.5} y2=${HEIGHT - 0.5} />
       </svg>
     </div>
-    <p class="times" aria-hidden="true">${marks.map(({ at }) => html`<span>${clock(at)}</span>`)}<span>now</span></p>
+    <p class="times" aria-hidden="true">${marks.map(({ at }) => html`<span>${clockOf(at).slice(0, 5)}</span>`)}<span>now</span></p>
     <details><summary>As a table</summary>
       <div class="table-wrap"><table>
         <caption class="sr">${title}</caption>
@@ -78,7 +78,3 @@ function niceAbove(value: number): number {
   const size = 10 ** Math.floor(Math.log10(value));
   return [1, 2, 3, 4, 6, 8, 10].map((one) => one * size).find((one) => one >= value) ?? value;
 }
-const clock = (at: number): string => {
-  const date = new Date(at * 1_000);
-  return `${String(date.getHours()).padStart(2, '0')}:${String(date.getMinutes()).padStart(2, '0')}`;
-};

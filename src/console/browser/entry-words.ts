@@ -73,8 +73,3 @@ export function What({ line }: { readonly line: Line }): VNode {
 export const Why = ({ line: { kind, code, reason } }: { readonly line: Line }): VNode | undefined =>
   kind === 'pending' || (code ?? reason) === undefined ? undefined : html`<code><${Text}>${code ?? reason ?? ''}<//></code>`;
 export const storyOf = ({ txn, exchange }: Line): string => txn ?? exchange;
-/** Local time of day, to the second. */
-export const clockOf = (at: number): string => {
-  const date = new Date(at * 1_000);
-  return [date.getHours(), date.getMinutes(), date.getSeconds()].map((n) => String(n).padStart(2, '0')).join(':');
-};

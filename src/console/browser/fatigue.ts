@@ -1,5 +1,5 @@
 /** Whether agreeing still means something: how fast people decide, what they always agree to, and the rule that could take its place. */
-import { AgentName, Ago, Badge, Copy, html, type Me, Person, spanOf, Table, Text, useLoad, type VNode, When } from './kit.ts';
+import { AgentName, Ago, Badge, Copy, html, Person, spanOf, Table, Text, useLoad, type VNode, When } from './kit.ts';
 
 interface Approver {
   readonly who: string;
@@ -34,7 +34,6 @@ interface Told {
   readonly approvers: readonly Approver[];
   readonly habits: readonly Habit[];
 }
-const READERS = ['approver', 'operator', 'auditor'];
 /** Fewer than this say nothing of a person. */
 const ENOUGH = 5;
 const WHY_NOT: Readonly<Record<string, string>> = {
@@ -45,11 +44,10 @@ const WHY_NOT: Readonly<Record<string, string>> = {
   unbounded: 'No rule is proposed: it has an argument that no rule could bound.',
 };
 
-/** For those who may know; for anybody else nothing. */
-export function Fatigue({ me }: { readonly me: Me }): VNode {
-  const may = READERS.some((role) => me.roles.includes(role));
-  const loaded = useLoad<Told>(may ? '/operator/fatigue' : undefined);
-  if (!may || (loaded.data && loaded.data.approvers.length + loaded.data.habits.length === 0)) return html``;
+/** An approver is told of themselves alone. */
+export function Fatigue(): VNode {
+  const loaded = useLoad<Told>('/operator/fatigue');
+  if (loaded.data && loaded.data.approvers.length + loaded.data.habits.length === 0) return html``;
   return html`<section class="fatigue stack" aria-labelledby="fatigue">
     <div><h2 id="fatigue">Does agreeing still mean something?</h2>
       <p class="quiet">Under 2 s: agreed to within two seconds of having it on the screen.</p></div>

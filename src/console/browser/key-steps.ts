@@ -60,7 +60,7 @@ export function KeySteps({
           rehearsed?.step === planned.step &&
           html`<div class="notice warn ring-rehearsed" role="status"><p>It would change:</p>
             <ul>${rehearsed.changed.map(({ kid, alg, from, to }) => html`<li><code>${kid}</code> ${alg}: ${from ?? 'new'} → <strong>${to}</strong></li>`)}</ul>
-            <p class="ag-actions"><button type="button" class=${planned.step === 'emergency' ? 'danger' : 'primary'} disabled=${busy} onClick=${() => take(planned.step, rehearsed.status.version)}>Do it</button>
+            <p class="buttons"><button type="button" class=${planned.step === 'emergency' ? 'danger' : 'primary'} disabled=${busy} onClick=${() => take(planned.step, rehearsed.status.version)}>Do it</button>
             <button type="button" onClick=${() => setRehearsed(undefined)}>Leave it</button></p></div>`
         }
       </li>`,

@@ -1,11 +1,26 @@
 /** The one module that pages build on. */
 export { html } from 'htm/preact';
-export { type ComponentChildren, render, type VNode } from 'preact';
-export { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks';
+export { render, type VNode } from 'preact';
+export { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 export { api, base, type Loaded, Refused, useLoad } from './api.ts';
 export { Json, type JsonValue, type Schema } from './json.ts';
-export { AgentName, Ago, Badge, Copy, Empty, Person, Problem, spanOf, Text, type Tone, timeOf, useNow, When } from './parts.ts';
-export { codeOf, isSuspicious, runsOf } from './suspicious.ts';
+export {
+  AgentName,
+  Ago,
+  Badge,
+  Copy,
+  clockOf,
+  Empty,
+  Person,
+  Problem,
+  spanOf,
+  Text,
+  Tile,
+  type Tone,
+  timeOf,
+  useNow,
+  When,
+} from './parts.ts';
 export { type Column, isTyping, Table, useRowKeys } from './table.ts';
 export { toast } from './toast.ts';
 

@@ -1,5 +1,5 @@
 /** Every page, in the order of the menu: its name in the address, its title, who may see it, and the key after `g` that leads there. */
-export type RoleName = 'viewer' | 'approver' | 'operator' | 'auditor' | 'self';
+type RoleName = 'viewer' | 'approver' | 'operator' | 'auditor' | 'self';
 export interface PageEntry {
   readonly name: string;
   readonly title: string;

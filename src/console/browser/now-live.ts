@@ -1,6 +1,6 @@
 /** Decisions as they are committed. */
-import { clockOf, KindBadge, type Line, storyOf, What, Who, Why } from './entry-words.ts';
-import { Badge, base, Empty, html, useEffect, useRef, useState, type VNode } from './kit.ts';
+import { KindBadge, type Line, storyOf, What, Who, Why } from './entry-words.ts';
+import { Badge, base, clockOf, Empty, html, useEffect, useRef, useState, type VNode } from './kit.ts';
 
 type LiveLine = Line & { readonly seq: number };
 const KEPT = 60;

@@ -2,7 +2,22 @@
 import { AgentBadges, urgency } from './agent-badges.ts';
 import { AgentPage } from './agent-detail.ts';
 import type { Agent, AgentList } from './agent-types.ts';
-import { Ago, base, type Column, Empty, html, type PageProps, Person, Table, Text, useLoad, useState, type VNode, When } from './kit.ts';
+import {
+  Ago,
+  base,
+  type Column,
+  Empty,
+  html,
+  type PageProps,
+  Person,
+  Table,
+  Text,
+  Tile,
+  useLoad,
+  useState,
+  type VNode,
+  When,
+} from './kit.ts';
 
 export function Page({ me, path }: PageProps): VNode {
   const id = /^\/([^/?]+)/.exec(path)?.[1];
@@ -49,7 +64,4 @@ function Agents(): VNode {
         ${since !== undefined && html`<p class="quiet">Uses are known since <${Ago} at=${since} />: what was used before counts as unused here.</p>`}
       </div>`;
     }}<//>`;
-}
-function Tile({ value, label, tone = '' }: { readonly value: number; readonly label: string; readonly tone?: string }): VNode {
-  return html`<li class=${`tile ${value > 0 ? tone : ''}`}><strong>${value.toLocaleString('en')}</strong> <span>${label}</span></li>`;
 }

@@ -57,7 +57,7 @@ function Inbox({ me, state }: { readonly me: Me; readonly state: string }): VNod
     )}</nav>
     <${When} loaded=${loaded}>${({ approvals }: { readonly approvals: readonly Approval[] }) =>
       approvals.length === 0 ? nothing(state) : html`<${List} all=${approvals} me=${me} waiting=${!state} />`}<//>
-    ${!state && html`<${Fatigue} me=${me} />`}`;
+    ${!state && html`<${Fatigue} />`}`;
 }
 function Summary({ all }: { readonly all: readonly Approval[] }): VNode {
   const now = useNow();

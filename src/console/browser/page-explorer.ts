@@ -1,9 +1,9 @@
 /** Explorer: the ledger by who, what, when and what became of it; and the story of one action. */
-import { clockOf, KindBadge, type Line, storyOf, What, Who, Why } from './entry-words.ts';
+import { KindBadge, type Line, storyOf, What, Who, Why } from './entry-words.ts';
 import { SearchForm } from './explorer-form.ts';
 import { type Asked, addressOf, apiQuery, isId, readAsked } from './explorer-query.ts';
 import { Story } from './explorer-story.ts';
-import { Ago, base, Empty, html, type PageProps, useLoad, useMemo, useRef, useRowKeys, type VNode, When } from './kit.ts';
+import { Ago, base, clockOf, Empty, html, type PageProps, useLoad, useMemo, useRef, useRowKeys, type VNode, When } from './kit.ts';
 
 interface Found {
   readonly entries: readonly { readonly seq: number; readonly entry: Line }[];

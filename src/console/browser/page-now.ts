@@ -1,6 +1,6 @@
 /** Now: what agents do at this moment, what is refused and what helps, what waits. */
 import { Bars, type Series } from './chart.ts';
-import { AgentName, Ago, base, Empty, html, type Loaded, type PageProps, Text, useLoad, type VNode, When } from './kit.ts';
+import { AgentName, Ago, base, Empty, html, type Loaded, type PageProps, Text, Tile, useLoad, type VNode, When } from './kit.ts';
 import { LiveList } from './now-live.ts';
 
 interface Counts {
@@ -79,20 +79,17 @@ function Picture({ data }: { readonly data: Overview }): VNode {
   return html`<div class="stack">
     ${!indexed.whole && html`<p class="notice info">The index of the ledger is being made: what happened after entry ${indexed.through.toLocaleString('en')} is not counted yet.</p>`}
     <ul class="tiles">
-      <${Tile} value=${total.granted} label="granted" tone="good" />
-      <${Tile} value=${total.refused} label="refused" tone=${total.refused > 0 ? 'bad' : ''} />
+      <${Tile} value=${total.granted} label="granted" />
+      <${Tile} value=${total.refused} label="refused" tone="bad" />
       <li class=${`tile ${waiting.count > 0 ? 'warn' : ''}`}><strong>${waiting.count.toLocaleString('en')}${waiting.more ? '+' : ''}</strong> ${''}
         <span><a href=${`${base}/console/approvals`}>${waiting.count === 1 ? 'waits for people' : 'wait for people'}</a>${waiting.oldest !== undefined && html`, longest since <${Ago} at=${waiting.oldest} />`}</span></li>
-      <${Tile} value=${halts} label=${halts === 1 ? 'halt stands' : 'halts stand'} tone=${halts > 0 ? 'bad' : ''} />
+      <${Tile} value=${halts} label=${halts === 1 ? 'halt stands' : 'halts stand'} tone="bad" />
       ${latency && html`<li class="tile"><strong>${latency.p50} <small>ms</small></strong> <span>to decide, at the median; p99 ${latency.p99} ms</span></li>`}
     </ul>
     <div class="card"><${Bars} title="Decisions over time" series=${SERIES} sliceSeconds=${sliceSeconds}
       bars=${slices.map(({ at, granted, refused, waiting: waits, faulted }) => ({ at, values: [granted, refused, waits, faulted] }))} /></div>
   </div>`;
 }
-const Tile = ({ value, label, tone = '' }: { readonly value: number; readonly label: string; readonly tone?: string }): VNode =>
-  html`<li class=${`tile ${tone}`}><strong>${value.toLocaleString('en')}</strong> <span>${label}</span></li>`;
-
 interface BesideProps {
   readonly loaded: Loaded<Overview>;
   readonly minutes: number;

@@ -1,7 +1,7 @@
 /** Each page's module, loaded when it is first looked at: what is broken in one is its own trouble. */
 import type { PageProps, VNode } from './kit.ts';
 
-export type PageModule = { readonly Page: (props: PageProps) => VNode };
+type PageModule = { readonly Page: (props: PageProps) => VNode };
 
 export const pages: Readonly<Record<string, () => Promise<PageModule>>> = {
   now: () => import('./page-now.ts'),

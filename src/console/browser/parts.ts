@@ -52,6 +52,16 @@ export const Problem = ({ error, retry }: { readonly error: Pick<Refused, 'messa
     ${error.decision !== undefined && html`<p class="quiet">Recorded as <${Copy} text=${error.decision} /></p>`}
     ${retry && html`<button type="button" onClick=${retry}>Ask again</button>`}
   </div>`;
+/** One figure. `tone`: of any but nought. */
+export const Tile = ({
+  value,
+  label,
+  tone = '',
+}: {
+  readonly value: number;
+  readonly label: string;
+  readonly tone?: 'bad' | 'warn' | '';
+}): VNode => html`<li class=${`tile ${value > 0 ? tone : ''}`}><strong>${count(value)}</strong> <span>${label}</span></li>`;
 /** Loading, refused, or the data. */
 export function When<T>({ loaded, children }: { readonly loaded: Loaded<T>; readonly children: (data: T) => ComponentChildren }): VNode {
   const { data, error, reload } = loaded;
@@ -79,6 +89,11 @@ export function useNow(everyMs = 1_000): number {
     return () => clearInterval(timer);
   }, [everyMs]);
   return now;
+}
+/** Local time of day, to the second. */
+export function clockOf(at: number): string {
+  const date = new Date(at * 1_000);
+  return [date.getHours(), date.getMinutes(), date.getSeconds()].map((n) => String(n).padStart(2, '0')).join(':');
 }
 export const timeOf = (at: number): string => new Date(at * 1_000).toISOString().replace('T', ' ').replace('.000Z', ' UTC');
 /** Epoch seconds as `4 min ago` or `in 4 min`, the whole time on hover. */

@@ -70,7 +70,7 @@ export function Form({ stage, question, change, ask, busy }: FormProps): VNode {
       ${its?.hidden && html`<p class="quiet">Its arguments are hidden from the broker, so no policy can look at them.</p>`}
       ${its && !its.hidden && html`<${Arguments} key=${`${server}/${tool}`} tool=${its} values=${question.arguments} change=${(args: Values) => change({ ...question, arguments: args })} />`}
     </fieldset>
-    <p class="ag-actions"><button class="primary" disabled=${busy}>${busy ? 'Deciding …' : 'Decide'}</button></p>
+    <p class="buttons"><button class="primary" disabled=${busy}>${busy ? 'Deciding …' : 'Decide'}</button></p>
   </form>`;
 }
 
