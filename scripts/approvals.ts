@@ -8,7 +8,7 @@ import type { ShownApproval } from '../src/operate/approvals.ts';
 import type { ShownFatigue } from '../src/operate/fatigue.ts';
 import { listWords, printable, showWords } from './approvals-words.ts';
 import { fatigueWords } from './fatigue-words.ts';
-import { type Answer, operatorClient, Unreachable } from './operator-client.ts';
+import { type Answer, operatorClient, Unreachable, wholeList } from './operator-client.ts';
 
 const EXIT = { done: 0, refused: 1, unreachable: 2, usage: 3 } as const;
 interface Options {
@@ -63,7 +63,7 @@ function stepsOf(text: string): readonly number[] {
 
 async function list(options: Options): Promise<number> {
   const query = options.state === undefined ? '' : `?state=${encodeURIComponent(options.state)}`;
-  const answer = await operatorClient(options)('GET', `/operator/approvals${query}`);
+  const answer = await wholeList(operatorClient(options), `/operator/approvals${query}`, 'approvals');
   if (answer.status !== 200) return refused(options, answer);
   const { approvals } = answer.body as { readonly approvals: readonly ShownApproval[] };
   if (options.json) console.log(JSON.stringify({ approvals }));
@@ -71,7 +71,7 @@ async function list(options: Options): Promise<number> {
   return EXIT.done;
 }
 async function fatigue(options: Options): Promise<number> {
-  const answer = await operatorClient(options)('GET', '/operator/fatigue');
+  const answer = await wholeList(operatorClient(options), '/operator/fatigue', 'habits');
   if (answer.status !== 200) return refused(options, answer);
   if (options.json) console.log(JSON.stringify(answer.body));
   else for (const line of fatigueWords(answer.body as ShownFatigue)) console.log(line);

@@ -7,6 +7,24 @@ export interface Answer {
 }
 export type OperatorClient = (method: 'GET' | 'POST', path: string, body?: object) => Promise<Answer>;
 
+/** Of a list that may be long: so few that no answer is too large. */
+const ROWS = 200;
+/** All of a list, part after part, under `name`; what else stands in the first part; or the first answer that is none. */
+export async function wholeList(ask: OperatorClient, path: string, name: string): Promise<Answer> {
+  const rows: unknown[] = [];
+  let first: object = {};
+  for (let after: string | undefined; ; ) {
+    const query = `${path.includes('?') ? '&' : '?'}limit=${ROWS}${after === undefined ? '' : `&after=${after}`}`;
+    const answer = await ask('GET', `${path}${query}`);
+    if (answer.status !== 200) return answer;
+    const { next, [name]: some, ...rest } = answer.body as Readonly<Record<string, unknown>>;
+    if (after === undefined) first = rest;
+    rows.push(...(some as readonly unknown[]));
+    if (typeof next !== 'string') return { status: 200, body: { ...first, [name]: rows } };
+    after = next;
+  }
+}
+
 /** The broker did not answer. The message is for people, with what to do. */
 export class Unreachable extends Error {
   readonly code: 'no_socket' | 'not_allowed' | 'not_running' | 'no_answer';

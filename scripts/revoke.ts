@@ -5,7 +5,7 @@
  */
 import { Command, CommanderError } from 'commander';
 import type { Halt, Outstanding, RevokeOutcome, RevokeScope } from '../src/operate/revoke.ts';
-import { operatorClient, Unreachable } from './operator-client.ts';
+import { operatorClient, Unreachable, wholeList } from './operator-client.ts';
 
 const EXIT = { done: 0, refused: 1, unreachable: 2, usage: 3, left: 4 } as const;
 interface Options {
@@ -102,7 +102,7 @@ async function undo(options: Options, what: Target): Promise<number> {
   return EXIT.done;
 }
 async function list(options: Options): Promise<number> {
-  const { body } = await operatorClient(options)('GET', '/operator/revocations');
+  const { body } = await wholeList(operatorClient(options), '/operator/revocations', 'halts');
   const { halts } = body as { readonly halts: readonly Halt[] };
   if (options.json) console.log(JSON.stringify({ halts }));
   else if (halts.length === 0) console.log('Nothing is halted.');

@@ -31,7 +31,7 @@ export interface LeaseDesk extends Leases {
   readonly endOf: (txn: string, why: Why) => Promise<readonly Claim[]>;
   /** Something may be due. */
   readonly wake: () => void;
-  /** What is open, the overdue first. As served at GET /operator/leases. */
+  /** All that is open, the overdue first. */
   readonly list: () => Promise<LeasesStatus>;
   /** As the last look found them, by kind. */
   readonly counts: () => ReadonlyMap<string, LeaseCount>;
@@ -253,7 +253,7 @@ export function createLeases(rooms: LeaseRooms): LeaseDesk {
       const now = world.now();
       const kept = await all(OPEN_LEASES);
       const leases = kept.map((one) => statusOf(one, now)).sort((a, b) => Number(b.overdue) - Number(a.overdue));
-      return { now, open: leases.length, overdue: leases.filter(({ overdue }) => overdue).length, leases: leases.slice(0, PAGE) };
+      return { now, open: leases.length, overdue: leases.filter(({ overdue }) => overdue).length, leases };
     },
     counts: () => counts,
     begin: () => track('run', run),

@@ -3,15 +3,18 @@ import { refuse } from '../errors.ts';
 import { type Agents, UNUSED_DAYS } from '../operate/agents.ts';
 import { ROLES } from '../operate/operator.ts';
 import { operatorRefusal } from './operator-answer.ts';
+import { readPage } from './operator-page.ts';
 
 const MAX_DAYS = 3_650;
 
-/** GET /operator/agents and /operator/agents/:id (`?days=`: how long a right stands unused before it counts as such). */
+/** GET /operator/agents (`?after=&limit=`) and /operator/agents/:id (of both `?days=`: how long a right stands unused before it counts as such). */
 export function agentEndpoints(server: FastifyInstance, { agents }: { readonly agents: Agents }): void {
   const everyone = { config: { roles: ROLES } };
-  server.get<{ Querystring: { days?: unknown } }>('/operator/agents', everyone, async (request, reply) => {
-    const days = daysOf(request.query.days);
-    return days === undefined ? operatorRefusal(reply, refuse('request_malformed').error) : agents.list(days);
+  server.get('/operator/agents', everyone, async (request, reply) => {
+    const read = readPage(request.query, ['days']);
+    const days = read.ok ? daysOf(read.value.said.days) : undefined;
+    if (!read.ok || days === undefined) return operatorRefusal(reply, refuse('request_malformed').error);
+    return agents.list(days, read.value.page);
   });
   server.get<{ Params: { id: string }; Querystring: { days?: unknown } }>('/operator/agents/:id', everyone, async (request, reply) => {
     const days = daysOf(request.query.days);

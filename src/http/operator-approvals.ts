@@ -1,29 +1,32 @@
 import type { FastifyInstance } from 'fastify';
-import { refuse } from '../errors.ts';
-import { type Approvals, type Ballot, STATES, type Voter } from '../operate/approvals.ts';
+import { type Result, refuse } from '../errors.ts';
+import { type Approvals, type Ballot, type ListAsked, STATES, type Voter } from '../operate/approvals.ts';
 import { assertionOf } from '../operate/approvals-proof.ts';
 import type { Operator } from '../operate/operator.ts';
+import type { PageAsked } from '../operate/page.ts';
 import { MAX_STEPS } from '../wire/details.ts';
 import { isObject, type Json, parseJson } from '../wire/json.ts';
+import { ok } from '../wire/result.ts';
 import { JSON_TYPE } from './documents.ts';
 import { operatorRefusal } from './operator-answer.ts';
 import { operatorOf } from './operator-guard.ts';
+import { readPage } from './operator-page.ts';
 
 const MAX_REASON = 500;
 
 /**
- * GET /operator/approvals (`?state=&first=oldest`), GET and POST /operator/approvals/:id; POST /operator/approvals/:id/challenge: what the voter's passkey signs
+ * GET /operator/approvals (`?state=&first=oldest&after=&limit=`), GET and POST /operator/approvals/:id; POST /operator/approvals/:id/challenge: what the voter's passkey signs
  * to agree (of a plan to these `steps`), which the vote then carries as `assertion`, as the browser made it.
  */
 export function approvalEndpoints(server: FastifyInstance, { approvals }: { readonly approvals: Approvals }): void {
   const seen = { config: { roles: ['approver', 'operator', 'auditor'] } } as const;
   const decided = { config: { roles: ['approver'], body: JSON_TYPE } } as const;
-  server.get<{ Querystring: { state?: unknown; first?: unknown } }>('/operator/approvals', seen, async (request, reply) => {
-    const { state, first } = request.query;
-    const known = STATES.find((one) => one === state);
-    if ((state !== undefined && !known) || (first !== undefined && first !== 'oldest'))
-      return operatorRefusal(reply, refuse('request_malformed').error);
-    return { approvals: await approvals.list(known, first) };
+  server.get('/operator/approvals', seen, async (request, reply) => {
+    const read = readPage(request.query, ['state', 'first']);
+    const asked = read.ok ? listOf(read.value) : read;
+    if (!asked.ok) return operatorRefusal(reply, asked.error);
+    const { rows, next } = await approvals.list(asked.value);
+    return { approvals: rows, ...(next !== undefined && { next }) };
   });
   server.get<{ Params: { id: string } }>('/operator/approvals/:id', seen, async (request, reply) => {
     const found = await approvals.show(request.params.id);
@@ -46,6 +49,15 @@ export function approvalEndpoints(server: FastifyInstance, { approvals }: { read
     return outcome.ok ? outcome.value : operatorRefusal(reply, outcome.error);
   });
 }
+function listOf({ page, said }: Read): Result<ListAsked> {
+  const { state, first } = said;
+  const known = STATES.find((one) => one === state);
+  if ((state !== undefined && !known) || (first !== undefined && first !== 'oldest') || !isPlace(page)) return refuse('request_malformed');
+  return ok({ ...page, ...(known && { state: known }), ...(first && { first }) });
+}
+type Read = { readonly page: PageAsked; readonly said: { readonly state?: string; readonly first?: string } };
+/** The last one of the part before. */
+export const isPlace = ({ after }: PageAsked): boolean => after === undefined || /^apr_[0-9a-f]{32}$/.test(after);
 /** Whoever may open the socket says who decided, and of which team they are; who has logged in decides for themselves alone. */
 export function voterOf(operator: Operator, as: string | undefined): Voter | undefined {
   const local = operator.via === 'socket';

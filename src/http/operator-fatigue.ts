@@ -5,6 +5,7 @@ import { isObject, parseJson } from '../wire/json.ts';
 import { JSON_TYPE } from './documents.ts';
 import { operatorRefusal } from './operator-answer.ts';
 import { operatorOf } from './operator-guard.ts';
+import { readPage } from './operator-page.ts';
 
 /**
  * GET /operator/fatigue: how fast each approver decides, for operators and auditors; an approver sees their own row. What is always agreed to, and
@@ -13,9 +14,11 @@ import { operatorOf } from './operator-guard.ts';
 export function fatigueEndpoints(server: FastifyInstance, { fatigue }: { readonly fatigue: Fatigue }): void {
   const read = { config: { roles: ['approver', 'operator', 'auditor'] } } as const;
   const deed = { config: { roles: ['approver'], body: JSON_TYPE } } as const;
-  server.get('/operator/fatigue', read, async (request) => {
+  server.get('/operator/fatigue', read, async (request, reply) => {
+    const asked = readPage(request.query);
+    if (!asked.ok) return operatorRefusal(reply, asked.error);
     const { roles, name } = operatorOf(request);
-    return fatigue.list(roles.has('operator') || roles.has('auditor') ? undefined : name);
+    return fatigue.list(roles.has('operator') || roles.has('auditor') ? undefined : name, asked.value.page);
   });
   server.post<{ Params: { id: string } }>('/operator/approvals/:id/seen', deed, async (request, reply) => {
     const body = parseJson(typeof request.body === 'string' ? request.body : '');

@@ -1,16 +1,24 @@
 import type { FastifyInstance } from 'fastify';
 import { refuse } from '../errors.ts';
 import { ROLES } from '../operate/operator.ts';
-import { type Revoke, type RevokeRequest, SCOPES } from '../operate/revoke.ts';
+import { descending, partOf } from '../operate/page.ts';
+import { type Halt, type Revoke, type RevokeRequest, SCOPES } from '../operate/revoke.ts';
+import { sha256 } from '../wire/digest.ts';
 import { isObject, parseJson } from '../wire/json.ts';
 import { JSON_TYPE } from './documents.ts';
 import { operatorRefusal } from './operator-answer.ts';
 import { operatorOf } from './operator-guard.ts';
+import { readPage } from './operator-page.ts';
 
 /** GET and POST /operator/revocations, POST /operator/revocations/undo. */
 export function revokeEndpoints(server: FastifyInstance, { revoke }: { readonly revoke: Revoke }): void {
   const deed = { config: { roles: ['operator'], body: JSON_TYPE } } as const;
-  server.get('/operator/revocations', { config: { roles: ROLES } }, async () => ({ halts: await revoke.list() }));
+  server.get('/operator/revocations', { config: { roles: ROLES } }, async (request, reply) => {
+    const read = readPage(request.query);
+    if (!read.ok) return operatorRefusal(reply, read.error);
+    const { rows, next } = partOf(await revoke.list(), orderOf, read.value.page);
+    return { halts: rows, ...(next !== undefined && { next }) };
+  });
   server.post('/operator/revocations', deed, async (request, reply) => {
     const asked = requestOf(request.body);
     if (!asked) return operatorRefusal(reply, refuse('request_malformed').error);
@@ -25,6 +33,8 @@ export function revokeEndpoints(server: FastifyInstance, { revoke }: { readonly 
   });
 }
 
+/** The newest first; a target may be longer than a cursor. */
+const orderOf = ({ at, scope, target }: Halt): string => `${descending(at)} ${sha256(`${scope} ${target}`)}`;
 const MAX_REASON = 500;
 /** Closed: a rehearsal that is misspelt must not become the deed. */
 function requestOf(body: unknown): RevokeRequest | undefined {

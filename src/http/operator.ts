@@ -3,6 +3,7 @@ import { refuse } from '../errors.ts';
 import type { Trial } from '../operate/backends.ts';
 import type { Keys, StepOptions } from '../operate/keys.ts';
 import { type Operate, type Operator, ROLES } from '../operate/operator.ts';
+import { partOf } from '../operate/page.ts';
 import { isObject, type JsonObject, parseJson } from '../wire/json.ts';
 import { ok } from '../wire/result.ts';
 import { JSON_TYPE } from './documents.ts';
@@ -15,6 +16,7 @@ import { entryEndpoints } from './operator-entries.ts';
 import { fatigueEndpoints } from './operator-fatigue.ts';
 import { guard, operatorOf, type Refused, type Who } from './operator-guard.ts';
 import { liveEndpoints } from './operator-live.ts';
+import { readPage } from './operator-page.ts';
 import { passkeyEndpoints } from './operator-passkeys.ts';
 import { playgroundEndpoints } from './operator-playground.ts';
 import { revokeEndpoints } from './operator-revoke.ts';
@@ -50,7 +52,13 @@ export function operatorEndpoints(server: FastifyInstance, parts: OperatorParts)
   const { operate } = parts;
   guard(server, parts.who, parts.refused);
   server.get('/operator/status', everyone, async () => operate.status());
-  server.get('/operator/leases', everyone, async () => operate.leases());
+  server.get('/operator/leases', everyone, async (request, reply) => {
+    const read = readPage(request.query);
+    if (!read.ok) return operatorRefusal(reply, read.error);
+    const { leases, ...told } = await operate.leases();
+    const { rows, next } = partOf(leases, ({ overdue, id }) => `${overdue ? 0 : 1} ${id}`, read.value.page);
+    return { ...told, leases: rows, ...(next !== undefined && { next }) };
+  });
   server.post<{ Params: { id: string } }>('/operator/leases/:id/end', deed, async (request, reply) => {
     const outcome = await operate.backends.end(request.params.id, operatorOf(request));
     return outcome.ok ? outcome.value : operatorRefusal(reply, outcome.error);

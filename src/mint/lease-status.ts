@@ -9,6 +9,8 @@ export interface LeaseCount {
 export interface LeasesStatus extends LeaseCount {
   readonly now: EpochSeconds;
   readonly leases: readonly LeaseStatus[];
+  /** Of a part of the list: where the next one begins. */
+  readonly next?: string;
 }
 export interface LeaseStatus {
   readonly id: string;

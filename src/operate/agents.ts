@@ -7,6 +7,7 @@ import type { Store } from '../store/store.ts';
 import { SCOPE_LIST } from '../wire/oauth.ts';
 import { ok } from '../wire/result.ts';
 import { mandateOf, type Right, type Scope, scopesOf, spell } from './mandate.ts';
+import { type PageAsked, partOf } from './page.ts';
 import { readRules } from './read-rules.ts';
 import type { Halt, Revoke } from './revoke.ts';
 import type { LastUse, ReadUses, Use, Uses } from './uses.ts';
@@ -42,6 +43,7 @@ export interface AgentsStatus {
   /** Uses before it are not known; absent: all are. */
   readonly uses_since?: EpochSeconds;
   readonly agents: readonly ShownAgent[];
+  readonly next?: string;
 }
 export interface ShownBudget {
   readonly id: string;
@@ -66,8 +68,8 @@ export interface AgentStatus {
   readonly budgets: readonly ShownBudget[];
 }
 export interface Agents {
-  /** `days`: a right that was not used for so long counts as unused. */
-  list(days: number): Promise<AgentsStatus>;
+  /** In the order of their ids. `days`: a right that was not used for so long counts as unused. */
+  list(days: number, page: PageAsked): Promise<AgentsStatus>;
   /** Errors: `not_found`. */
   show(id: string, days: number): Promise<Result<AgentStatus>>;
 }
@@ -113,14 +115,15 @@ export function createAgents({ store, world, bundles, revoke, uses: readUses, la
     return missing.length > LOOKUPS ? { of, since: recent.since } : { of };
   }
   return {
-    async list(days) {
+    async list(days, page) {
       const { bundle, now, halts, recent } = await known();
-      const uses = await further(bundle, bundle.agents.all, recent, now);
-      const agents = bundle.agents.all.map((agent) => {
+      const { rows, next } = partOf(bundle.agents.all, ({ id }) => id, page);
+      const uses = await further(bundle, rows, recent, now);
+      const agents = rows.map((agent) => {
         const rights = scopesOf(agent, bundle, now).map(({ server: { resource }, tool }) => useOf(uses, agent, resource, tool, now, days));
         return shown({ agent, rights, now, halts, uses });
       });
-      return { ...saidOf(bundle, now, uses, days), agents };
+      return { ...saidOf(bundle, now, uses, days), agents, ...(next !== undefined && { next }) };
     },
     async show(id, days) {
       const { bundle, now, halts, recent } = await known();

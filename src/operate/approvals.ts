@@ -13,14 +13,15 @@ import { type Pace, paced } from './approvals-pace.ts';
 import { callsOf } from './approvals-plan.ts';
 import type { Agreeing, Assertion, Challenge, Prover } from './approvals-proof.ts';
 import { type Ballot, progressOf, type ShownApproval, shownApproval, type Voter, wordsOf } from './approvals-shown.ts';
+import type { PageAsked, Part } from './page.ts';
 
 export { STATES, type State } from '../approve/state.ts';
 export type { Challenge } from './approvals-proof.ts';
 export type { Ballot, ShownApproval, Voter } from './approvals-shown.ts';
 
 export interface Approvals {
-  /** The newest first, or the oldest, at most 1,000 of each state; without a state those that somebody can still decide. */
-  list(state?: State, first?: 'newest' | 'oldest'): Promise<readonly ShownApproval[]>;
+  /** The newest first, or the oldest; without a state those that somebody can still decide. `after`: an id. A part is shorter where what it holds is large. */
+  list(asked: ListAsked): Promise<Part<ShownApproval>>;
   /** Errors: `not_found`, also for a record that no broker of this secret wrote. */
   show(id: string): Promise<Result<ShownApproval>>;
   /**
@@ -31,11 +32,15 @@ export interface Approvals {
   /** What this person's passkey signs to agree. No entry. Errors: as of the vote that it is for, `proof_unavailable` where nobody can log in, `passkey_none`. */
   challenge(id: string, agreeing: Agreeing, voter: Voter): Promise<Result<Challenge>>;
   /** What can still be decided and waits, or waited, for this person's own confirmation. Of other people's votes nothing is shown. */
-  confirmations(name: string): Promise<readonly ShownApproval[]>;
+  confirmations(name: string, page: PageAsked): Promise<Part<ShownApproval>>;
   /** The person acted for says yes or no to what is done for them. Errors: as for a vote; whoever is not asked finds nothing (`not_found`). */
   confirm(id: string, ballot: Ballot, voter: Voter): Promise<Result<ShownApproval>>;
   /** Ends what has lapsed and what was halted. One entry each. */
   sweep(): Promise<void>;
+}
+export interface ListAsked extends PageAsked {
+  readonly state?: State;
+  readonly first?: 'newest' | 'oldest';
 }
 export interface ApprovalsRooms {
   readonly store: Store;
@@ -51,7 +56,8 @@ export interface ApprovalsRooms {
   readonly prover?: Prover;
 }
 
-const SHOWN = 1_000;
+/** Of arguments, as they are sealed, in one answer: more is another part. */
+const SHOWN_BYTES = 4 * 1024 * 1024;
 /** Of a sweep: between two of them others have their turn. */
 const PAGE = 100;
 /** Others who vote, poll or redeem at the same moment: it is looked at again so often. */
@@ -76,9 +82,22 @@ export function createApprovals({ store, world, record, bundles, keeper, people,
     const kept = keeper.read(name, found);
     return kept ? ok(kept) : refuse(found ? 'state_conflict' : 'not_found', found ? { detail: 'edited' } : {});
   }
-  async function scan(term: string, newestFirst = true): Promise<readonly Kept[]> {
-    const rows = await store.scan({ term, limit: SHOWN, newestFirst });
-    return rows.flatMap(read);
+  /** Of several terms as of one: their keys are in the order in which they were asked for. */
+  async function scan(terms: readonly string[], { after, limit }: PageAsked, newestFirst: boolean): Promise<Part<Kept>> {
+    const page = { limit: limit + 1, newestFirst, ...(after !== undefined && { after: `approval/${after}` }) };
+    const found = (await Promise.all(terms.map((term) => store.scan({ term, ...page })))).flat();
+    found.sort((a, b) => (a.key < b.key === newestFirst ? 1 : -1));
+    const rows: Kept[] = [];
+    let [bytes, taken] = [0, 0];
+    for (const row of found.slice(0, limit)) {
+      const kept = [read(row)].flat();
+      bytes += kept[0]?.approval.sealed.length ?? 0;
+      if (bytes > SHOWN_BYTES && taken > 0) break;
+      rows.push(...kept);
+      taken++;
+    }
+    const last = found[taken - 1]?.key.slice('approval/'.length);
+    return { rows, ...(found.length > taken && last !== undefined && { next: last }) };
   }
   const read = (row: Stored): Kept | readonly [] => keeper.read(row.key.slice('approval/'.length) as Id<'apr'>, row) ?? [];
   const shown = ({ approval }: Kept, now: EpochSeconds): ShownApproval =>
@@ -187,13 +206,12 @@ export function createApprovals({ store, world, record, bundles, keeper, people,
   }
 
   return {
-    async list(state, first = 'newest') {
+    async list({ state, first = 'newest', ...page }) {
       const now = world.now();
       const wanted = state === undefined ? STATES.filter((one) => isOpen({ state: one })) : [state];
-      const newest = first === 'newest';
-      const kept = (await Promise.all(wanted.map((one) => scan(termOfState(one), newest)))).flat();
-      const rows = kept.map((one) => shown(one, now));
-      return (state === undefined ? rows.filter(isOpen) : rows).sort((a, b) => (a.id < b.id === newest ? 1 : -1));
+      const found = await scan(wanted.map(termOfState), page, first === 'newest');
+      const rows = found.rows.map((one) => shown(one, now));
+      return { ...found, rows: state === undefined ? rows.filter(isOpen) : rows };
     },
     async show(id) {
       const found = await find(id);
@@ -211,13 +229,14 @@ export function createApprovals({ store, world, record, bundles, keeper, people,
       const asked = await prover.challenge(found.value.approval, voter.name, { confirms, ...(steps && { steps }) });
       return asked.ok ? asked : refuse('vote_refused', { detail: asked.error });
     },
-    async confirmations(name) {
+    async confirmations(name, page) {
       const now = world.now();
-      const kept = await scan(termOfConfirmer(name));
-      return kept.flatMap((one) => {
+      const found = await scan([termOfConfirmer(name)], page, true);
+      const rows = found.rows.flatMap((one) => {
         const row = shown(one, now);
         return row.subject === name && isOpen(row) ? [{ ...row, votes: row.votes.filter(({ confirms }) => confirms) }] : [];
       });
+      return { ...found, rows };
     },
     async confirm(id, ballot, voter) {
       const outcome = await conduct(id, ballot, voter, true);

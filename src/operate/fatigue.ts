@@ -14,6 +14,7 @@ import type { Json } from '../wire/json.ts';
 import { ok } from '../wire/result.ts';
 import { type Asked, type Habit, learn, median, type Turn } from './fatigue-habit.ts';
 import { type NoRule, type Proposal, propose } from './fatigue-rule.ts';
+import { descending, type PageAsked, partOf } from './page.ts';
 import { createTail, type Row } from './tail.ts';
 import { createTurns } from './turns.ts';
 
@@ -21,6 +22,8 @@ import { createTurns } from './turns.ts';
 export interface ShownFatigue {
   readonly approvers: readonly ApproverRow[];
   readonly habits: readonly HabitRow[];
+  /** Where the next part of the habits begins. */
+  readonly next?: string;
 }
 /** Of each person's latest votes, at most 200. */
 export interface ApproverRow {
@@ -57,8 +60,8 @@ export interface Fatigue {
   /** What is committed here is learnt at once; what another broker committed, within a minute. */
   readonly read: Reader;
   begin(): void;
-  /** Whom it is about, and everybody where none is named; what is always agreed to. */
-  list(only?: string): Promise<ShownFatigue>;
+  /** Whom it is about, and everybody where none is named, with the first part alone; what is always agreed to, the longest row of yes first. */
+  list(only: string | undefined, page: PageAsked): Promise<ShownFatigue>;
   /** This person has it before them. The first time counts. Errors: `not_found` where nothing waits under this id. */
   seen(id: string, person: string): Promise<Result<void>>;
   close(): Promise<void>;
@@ -74,6 +77,7 @@ export interface FatigueRooms {
 }
 
 const LOOK_MS = 60_000;
+/** At a time. */
 const ROWS = 1_000;
 const MEMORY_SECONDS = 90 * 86_400;
 const LATEST = 200;
@@ -195,9 +199,17 @@ export function createFatigue(rooms: FatigueRooms): Fatigue {
       return 0;
     },
   });
-  async function all<T>(term: string): Promise<readonly T[]> {
-    const rows = await store.scan({ term, limit: ROWS });
-    return rows.flatMap(({ key, value }) => opened<T>(key, value) ?? []);
+  async function all<T>(term: string): Promise<readonly { readonly key: string; readonly value: T }[]> {
+    const found: { readonly key: string; readonly value: T }[] = [];
+    for (let after: string | undefined; ; ) {
+      const rows = await store.scan({ term, limit: ROWS, ...(after !== undefined && { after }) });
+      for (const { key, value } of rows) {
+        const one = opened<T>(key, value);
+        if (one) found.push({ key, value: one });
+      }
+      after = rows.at(-1)?.key;
+      if (rows.length < ROWS) return found;
+    }
   }
 
   return {
@@ -205,15 +217,17 @@ export function createFatigue(rooms: FatigueRooms): Fatigue {
       if (approval !== undefined) turns.wake();
     },
     begin: () => turns.begin(),
-    async list(only) {
-      const [people, habits] = await Promise.all([all<Person>(PEOPLE), all<Habit>(HABITS)]);
+    async list(only, page) {
+      const [people, habits] = await Promise.all([page.after === undefined ? all<Person>(PEOPLE) : [], all<Habit>(HABITS)]);
       const now = world.now();
+      const { rows, next } = partOf(habits, ({ key, value }) => `${descending(value.streak)} ${key}`, page);
       return {
         approvers: people
-          .filter(({ who }) => only === undefined || who === only)
-          .flatMap(approverRow)
+          .filter(({ value: { who } }) => only === undefined || who === only)
+          .flatMap(({ value }) => approverRow(value))
           .sort(byQuick),
-        habits: habits.map((habit) => habitRow(habit, now)).sort((a, b) => b.in_a_row - a.in_a_row),
+        habits: rows.map(({ value }) => habitRow(value, now)),
+        ...(next !== undefined && { next }),
       };
     },
     async seen(id, person) {

@@ -63,7 +63,7 @@ export interface Revoke {
   revoke(request: RevokeRequest, by: By): Promise<Result<RevokeOutcome>>;
   /** Errors: `not_found` where nothing is halted under this name. */
   undo(request: Omit<RevokeRequest, 'dryRun'>, by: By): Promise<Result<Halt>>;
-  /** What stands now. */
+  /** All that stand now. */
   list(): Promise<readonly Halt[]>;
 }
 export interface RevokeRooms {
@@ -239,8 +239,12 @@ export function createRevoke({ store, world, record, bundles, leases }: RevokeRo
       }),
 
     async list() {
-      const rows = await store.scan({ term: HALT_TERM, limit: SHOWN });
-      return rows.map(({ value }) => value as unknown as Halt).sort((a, b) => b.at - a.at);
+      const found: Stored[] = [];
+      for (let after: string | undefined; ; after = found.at(-1)?.key) {
+        const rows = await store.scan({ term: HALT_TERM, limit: PAGE, ...(after !== undefined && { after }) });
+        found.push(...rows);
+        if (rows.length < PAGE) return found.map(({ value }) => value as unknown as Halt).sort((a, b) => b.at - a.at);
+      }
     },
   };
 

@@ -205,12 +205,12 @@ describe('agents', () => {
         identity,
       ]),
       [
+        ['nightly-report', 'people:u_alice', true, true, false, 0, 'key'],
         ['refund-bot', 'people:u_alice', false, true, false, 0, 'key'],
         ['triage-bot', 'people:u_bob', false, true, false, 0, 'key'],
-        ['nightly-report', 'people:u_alice', true, true, false, 0, 'key'],
       ],
     );
-    const [refunds, triage] = agents;
+    const [, refunds, triage] = agents;
     assert.ok(refunds?.last_use !== undefined && refunds.last_use <= now && triage?.last_use === undefined);
     assert.deepEqual([triage?.rights, triage?.unused], [2, 2]);
   });

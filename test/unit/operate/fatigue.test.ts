@@ -18,6 +18,7 @@ function learner({ world, store, record, readers, faults }: Scene): Fatigue {
   readers.push(fatigue.read);
   return fatigue;
 }
+const ALL = { limit: 1_000 };
 const counts = ({ habits, approvers }: ShownFatigue): unknown => [
   habits.map(({ asked, approved, denied, in_a_row: row }) => [asked, approved, denied, row]),
   approvers.map(({ who, votes, approved }) => [who, votes, approved]),
@@ -38,11 +39,11 @@ test('three brokers count each entry once, also those that were there before', a
     ],
   ];
   for (const one of all) {
-    const told = await one.list();
+    const told = await one.list(undefined, ALL);
     assert.deepEqual(counts({ ...told, approvers: [...told.approvers].sort((a, b) => (a.who < b.who ? -1 : 1)) }), expected);
   }
   assert.deepEqual(
-    (await all[0]?.list('people:u_a'))?.approvers.map(({ who }) => who),
+    (await all[0]?.list('people:u_a', ALL))?.approvers.map(({ who }) => who),
     ['people:u_a'],
   );
   await Promise.all(all.map((one) => one.close()));
@@ -71,7 +72,7 @@ test('how long it took runs from the question; under two seconds only where that
   await fatigue.seen(unseen.id, 'people:u_other');
   await decide(on, unseen);
   for (let i = 0; i < 10; i++) await rest();
-  const [lea] = (await fatigue.list()).approvers;
+  const [lea] = (await fatigue.list(undefined, ALL)).approvers;
   assert.deepEqual([lea?.votes, lea?.shown, lea?.quick, lea?.median_seconds], [5, 4, 2, 31]);
   assert.equal((await fatigue.seen(unseen.id, 'people:u_lea')).ok, true, 'it can still be denied');
   assert.equal((await fatigue.seen(`apr_${'f'.repeat(32)}`, 'people:u_lea')).ok, false);
@@ -86,7 +87,7 @@ test('what one agreed to and another then denied is one vote of each', async () 
   for (let i = 0; i < 5; i++) await rest();
   await decide(on, approval, 'deny', 'people:u_b');
   for (let i = 0; i < 5; i++) await rest();
-  const { approvers } = await fatigue.list();
+  const { approvers } = await fatigue.list(undefined, ALL);
   assert.deepEqual(approvers.map(({ who, votes, approved }) => [who, votes, approved]).sort(), [
     ['people:u_a', 1, 1],
     ['people:u_b', 1, 0],
@@ -103,7 +104,7 @@ test('what another demand, agent or tool was is another habit; a plan is none', 
   await decide(on, await ask(on, { more: { demand: { who: ['team:leads', 'team:x'], quorum: 2, ttlSeconds: 900 } } }));
   await decide(on, await ask(on, { more: { plan: { ordered: false, steps: [] } } }));
   for (let i = 0; i < 10; i++) await rest();
-  assert.equal((await fatigue.list()).habits.length, 4);
+  assert.equal((await fatigue.list(undefined, ALL)).habits.length, 4);
   await fatigue.close();
 });
 
@@ -118,10 +119,10 @@ test('a record that somebody else wrote is told of, counts for nothing and stops
     const kept = on.store.keys.get(key);
     if (kept) on.store.keys.set(key, { ...kept, value: { approved: 1_000_000 } });
   }
-  assert.deepEqual(await fatigue.list(), { approvers: [], habits: [] });
+  assert.deepEqual(await fatigue.list(undefined, ALL), { approvers: [], habits: [] });
   assert.equal(on.faults.length, 2);
   await decide(on, await ask(on));
   for (let i = 0; i < 5; i++) await rest();
-  assert.deepEqual(counts(await fatigue.list()), [[[1, 1, 0, 1]], [['people:u_lea', 1, 1]]]);
+  assert.deepEqual(counts(await fatigue.list(undefined, ALL)), [[[1, 1, 0, 1]], [['people:u_lea', 1, 1]]]);
   await fatigue.close();
 });
