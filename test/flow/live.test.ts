@@ -66,6 +66,6 @@ describe('live', () => {
       asked.on('error', reject).end();
     });
     const began = performance.now();
-    assert.ok((await ended) - began < 2_000);
+    assert.ok((await ended) - began < 15_000);
   });
 });

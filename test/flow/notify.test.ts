@@ -164,7 +164,7 @@ describe('what waits', () => {
     chat.manner = 'fails';
     const began = performance.now();
     const { id } = await pending(rig, deletion('told-again'));
-    assert.ok(performance.now() - began < 2_000);
+    assert.ok(performance.now() - began < 8_000);
     await chat.has(before + 1);
     await settled(async () => (await status())?.state === 'degraded', 'not degraded');
     assert.equal((await status())?.detail, 'a receiver cannot be told of what waits; it is tried again');

@@ -46,7 +46,7 @@ suite('rates of several brokers', { skip: await skipUnless('redis') }, () => {
     assert.equal(through(two, 1, 'refund-bot'), 1);
     const began = performance.now();
     await until(() => through(two, 1, 'refund-bot') === 0, 'the other to hear', { seconds: 5 });
-    assert.ok(performance.now() - began < 2_000);
+    assert.ok(performance.now() - began < 5_000);
     const [all] = [through(one, 50, 'refund-bot')];
     assert.ok(all <= 10, `${all} more at the first`);
   });
@@ -93,7 +93,7 @@ suite('rates of several brokers', { skip: await skipUnless('redis') }, () => {
     const began = performance.now();
     assert.equal(through(one, 150, 'triage-bot'), 100);
     await one.exchange();
-    assert.ok(performance.now() - began < 1_500);
+    assert.ok(performance.now() - began < 5_000);
     await redis.restart();
     await one.exchange();
     assert.equal(through(two, 1, 'triage-bot'), 1);
@@ -109,7 +109,7 @@ suite('rates of several brokers', { skip: await skipUnless('redis') }, () => {
       through(one, 1, 'nightly-report');
       const began = performance.now();
       await one.exchange();
-      assert.ok(performance.now() - began < 1_500);
+      assert.ok(performance.now() - began < 5_000);
       assert.equal(through(one, 10, 'nightly-report'), 10);
     } finally {
       redis.resume();

@@ -22,6 +22,7 @@ it('is complete by a login, or by nothing: then there are one-time links alone',
     login: {
       ...login,
       scopes: 'openid profile email',
+      logout: 'issuer',
       roles: { claim: 'groups', viewer: [], approver: ['leads'], operator: [], auditor: [] },
       teams: { claim: 'groups' },
     },

@@ -151,7 +151,7 @@ suite('how Vault is', () => {
       on.vault.answers.set('sys/health', () => answer);
       const began = performance.now();
       assert.deepEqual(await on.minter.describe(waiting()), health);
-      assert.ok(performance.now() - began < 1_300);
+      assert.ok(performance.now() - began < 8_000);
       const [asked] = on.vault.asked;
       // Vault answers for itself in the root namespace alone, and to anybody.
       assert.deepEqual([asked?.headers['x-vault-namespace'], asked?.headers['x-vault-token']], [undefined, undefined]);
