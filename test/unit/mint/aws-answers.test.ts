@@ -11,7 +11,7 @@ import { type Answer, credentials, failure, fakeSts, job, opened, result, SECRET
 const NOW = 1_795_176_000;
 const GOOD = result(credentials(NOW + 900));
 /** What comes of an answer, and how long it took. */
-async function outcome(answer: Answer, { waits = 5_000, timeoutMs = 300 } = {}): Promise<unknown> {
+async function outcome(answer: Answer, { waits = 5_000, timeoutMs = 800 } = {}): Promise<unknown> {
   await using on = await stage({ timeoutMs }, answer);
   const order = on.minter.prepare(job(), on.grant());
   assert.ok(order.ok);

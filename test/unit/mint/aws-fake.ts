@@ -101,7 +101,7 @@ export async function stage(more: Partial<AwsOptions> = {}, answer?: Answer): Pr
     audience: 'sts.amazonaws.com',
     algorithm: 'ES256',
     minSessionSeconds: 900,
-    timeoutMs: 300,
+    timeoutMs: 800,
     now: world.now,
     after: (ms) => AbortSignal.timeout(ms),
     random: world.random,

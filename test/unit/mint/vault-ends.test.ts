@@ -28,7 +28,7 @@ suite('to revoke', () => {
     ['in silence', () => undefined, 'unknown'],
   ] as const satisfies readonly (readonly [string, Answer, string])[]) {
     test(`${what}: ${end}`, async () => {
-      await using on = await stage({ timeoutMs: 150 });
+      await using on = await stage({ timeoutMs: 500 });
       const lease = await minted(on);
       on.vault.answers.set(REVOKE, () => answer);
       assert.deepEqual(await on.minter.revoke(lease, waiting()), { end });
@@ -116,7 +116,7 @@ suite('what no lease names', () => {
     ['in silence', 'sys/leases/lookup', () => undefined, 'vault_deadline'],
   ] as const satisfies readonly (readonly [string, string, Answer, unknown])[]) {
     test(`${what}: ${JSON.stringify(outcome)}`, async () => {
-      await using on = await stage({ ...sweeping, timeoutMs: 150 });
+      await using on = await stage({ ...sweeping, timeoutMs: 500 });
       on.vault.leases.set(`${PATH}/old`, on.world.now() - 600);
       on.vault.answers.set(path, () => answer);
       const pass = on.minter.strays?.(new Set(), on.world.now(), waiting()) ?? Promise.resolve();

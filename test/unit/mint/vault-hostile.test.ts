@@ -82,7 +82,7 @@ for (const [step, path] of Object.entries(STEPS)) {
   suite(`at the ${step}`, () => {
     for (const [what, answer, ends] of ILL) {
       test(`${what}: ${ends}`, async () => {
-        await using on = await stage({ timeoutMs: 150 });
+        await using on = await stage({ timeoutMs: 500 });
         on.vault.answers.set(path, () => answer);
         const began = performance.now();
         assert.equal(await outcome(on), ends);
