@@ -2,9 +2,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { KeyObject } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { get, request } from 'node:http';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -14,6 +13,7 @@ import { type App, createApp } from '../../src/app.ts';
 import type { ConfigInput } from '../../src/config.ts';
 import { readConfig } from '../../src/main.ts';
 import type { World } from '../../src/model.ts';
+import { newFolder } from '../services/program.ts';
 import { type TestIdp, testIdp, testKey } from '../support/idp.ts';
 import { newKey, type TestKey } from '../support/keys.ts';
 import { freePort, RESOURCE } from '../support/rig.ts';
@@ -80,7 +80,9 @@ export interface House extends AsyncDisposable {
 export async function openHouse(
   options: { readonly data?: string; readonly maxAgeSeconds?: number; readonly config?: Partial<ConfigInput> } = {},
 ): Promise<House> {
-  const folder = mkdtempSync(join(tmpdir(), 'countersign-'));
+  // A test or a command that is killed itself leaves neither broker nor folder.
+  const kept = newFolder('house');
+  const folder = kept.path;
   const data = options.data ?? join(folder, 'data');
   mkdirSync(data, { recursive: true });
   const people = await testIdp();
@@ -152,7 +154,12 @@ export async function openHouse(
       const [command = '', ...args] = [...wrapper, process.execPath, '--disable-warning=ExperimentalWarning', ...node, ...program];
       const child = spawn(command, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe', 'ipc'], env: { ...process.env, ...env } });
       children.add(child);
-      child.once('exit', () => children.delete(child));
+      const { pid } = child;
+      if (pid !== undefined) kept.watch(pid, 'SIGKILL');
+      child.once('exit', () => {
+        children.delete(child);
+        if (pid !== undefined) kept.forget(pid);
+      });
       const said: string[] = [];
       for (const stream of [child.stdout, child.stderr])
         stream?.setEncoding('utf8').on('data', (text: string) => said.push(...text.trimEnd().split('\n')));
@@ -201,7 +208,7 @@ export async function openHouse(
       for (const child of children) child.kill('SIGKILL');
       await Promise.all([...children].map((child) => once(child, 'exit')));
       await people[Symbol.asyncDispose]();
-      rmSync(folder, { recursive: true, force: true });
+      await kept.remove();
     },
   };
   return house;
