@@ -48,7 +48,7 @@ export function openConsole(
     record: rooms.record,
     cookies: cookies({ secure: issuer.startsWith('https:') }),
     assets: readAssets(),
-    ...(at && { login: createLogin(at, { ...rooms, redirect: `${issuer}/console/callback` }), loginOrigin: new URL(at.issuer.url).origin }),
+    ...(at && { login: createLogin(at, { ...rooms, redirect: `${issuer}/console/callback`, home: `${issuer}/console` }) }),
   };
   const { who, refused, harden, pages } = createConsole(parts);
   return {

@@ -51,6 +51,12 @@ const consolePages = z.strictObject({
       clientId: z.string().min(1).describe('The console’s client id there; its redirect address is <our issuer>/console/callback'),
       clientSecret: secretRef.optional().describe('Absent: a public client, by PKCE alone'),
       scopes: z.string().min(1).default('openid profile email'),
+      logout: z
+        .enum(['issuer', 'here'])
+        .default('issuer')
+        .describe(
+          'Whoever logs out here: `issuer` leads them on to end the login there too, if it says where (end_session_endpoint; <our issuer>/console is their way back, to be registered there). `here` does not',
+        ),
       roles: z.strictObject({
         claim: z.string().min(1).default('groups').describe('The id_token’s claim that roles come from'),
         viewer: values.describe('Whoever has one of these values is a viewer'),

@@ -10,7 +10,7 @@ import type { Assets } from './assets.ts';
 import { firstPage, maySee, PAGES } from './browser/list.ts';
 import type { Cookies } from './cookies.ts';
 import { forgery, isSafe } from './forgery.ts';
-import { harden, policyOf } from './headers.ts';
+import { harden } from './headers.ts';
 import { LOGIN_SECONDS, type Login } from './login.ts';
 import type { Session, Sessions, Visitor } from './session.ts';
 import { createShell } from './shell.ts';
@@ -27,8 +27,6 @@ export interface ConsoleParts {
   readonly assets: Assets;
   /** Absent: one-time links alone. */
   readonly login?: Login;
-  /** Where people log in: the one place a form may lead to. */
-  readonly loginOrigin?: string;
 }
 
 export interface Console {
@@ -38,7 +36,7 @@ export interface Console {
   readonly refused: (request: FastifyRequest, operator: Operator, refusal: Refusal) => Promise<void>;
   /** For the console's own answers and those of the operator API beside it. */
   readonly harden: (reply: FastifyReply) => void;
-  /** GET /console and below it; POST /console/logout. */
+  /** GET /console and below it; POST /console/logout, which may answer where the issuer's own session ends. */
   readonly pages: (server: FastifyInstance) => void;
 }
 /** A page that asks by itself says so: nobody is there because of it. */
@@ -51,7 +49,6 @@ export function createConsole(parts: ConsoleParts): Console {
   const { origin, host, pathname } = new URL(issuer);
   const base = pathname === '/' ? '' : pathname;
   const shell = createShell({ assets, base, host });
-  const policy = policyOf(parts.loginOrigin);
 
   /** Those that were asked about before: a stream, which is looked at again as long as it lasts. */
   const known = new WeakSet<FastifyRequest>();
@@ -155,7 +152,7 @@ export function createConsole(parts: ConsoleParts): Console {
       return found.ok ? ok(operatorOf(found.value)) : found;
     },
     refused: async (request, operator, no) => void (isSafe(request) || (await refused(request, operator.name, no))),
-    harden: (reply) => harden(reply, policy),
+    harden,
     pages(server) {
       server.get('/console', show);
       server.get('/console/*', show);
@@ -166,7 +163,8 @@ export function createConsole(parts: ConsoleParts): Console {
         if (!found.ok) return reply.code(found.error.reason === 'login_needed' ? 401 : 403).send({ error: found.error.reason });
         await sessions.end(found.value, (request.query as Readonly<Record<string, unknown>>)['which'] === 'all' ? 'all' : 'this');
         cookies.clear(reply, 'session');
-        return reply.code(204).send();
+        const there = await login?.leave(found.value.name);
+        return there ? { location: there.href } : reply.code(204).send();
       });
       server.get<{ Params: { '*': string } }>('/console/assets/*', async (request, reply) => {
         const found = assets.get(request.params['*']);

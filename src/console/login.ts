@@ -1,8 +1,9 @@
-/** Login at the issuer (OpenID Connect Core 1.0 §3.1): code, PKCE, state and nonce; what comes of it is who they are, and no token. */
+/** Login at the issuer (OpenID Connect Core 1.0 §3.1): code, PKCE, state and nonce; what comes of it is who they are, and no token. And the way out there. */
 import {
   allowInsecureRequests,
   authorizationCodeGrant,
   buildAuthorizationUrl,
+  buildEndSessionUrl,
   type ClientAuth,
   ClientSecretBasic,
   ClientSecretPost,
@@ -30,6 +31,8 @@ export interface LoginSettings {
   readonly clientId: string;
   readonly clientSecret?: string;
   readonly scopes: string;
+  /** Where a logout leads in the end. */
+  readonly logout: 'issuer' | 'here';
   readonly roles: { readonly claim: string } & Readonly<Record<(typeof ROLES)[number], readonly string[]>>;
   readonly teams: { readonly claim: string };
 }
@@ -38,6 +41,8 @@ export interface Login {
   begin(back: string): Promise<Result<{ readonly url: URL; readonly sealed: string }>>;
   /** Who came back. Errors: `login_refused` with why, `issuer_unavailable`. */
   finish(query: string, sealed: string | undefined): Promise<Result<{ readonly visitor: Visitor; readonly back: string }>>;
+  /** Where this person, whose session here is over, ends the one at the issuer; undefined: nowhere, or it cannot be known now. */
+  leave(name: string): Promise<URL | undefined>;
 }
 /** From the button to the way back. */
 export const LOGIN_SECONDS = 600;
@@ -48,10 +53,11 @@ const MOST_VALUES = 200;
 
 export function createLogin(
   settings: LoginSettings,
-  rooms: { readonly world: World; readonly secret: Secret; readonly redirect: string },
+  /** Addresses of ours: where a login, and where a logout comes back to. */
+  rooms: { readonly world: World; readonly secret: Secret; readonly redirect: string; readonly home: string },
 ): Login {
   const { issuer, clientId, scopes } = settings;
-  const { world, secret, redirect } = rooms;
+  const { world, secret, redirect, home } = rooms;
   const random = (): string => Buffer.from(world.random(32)).toString('base64url');
   let known: { readonly configuration: Configuration; readonly at: number } | undefined;
 
@@ -109,6 +115,17 @@ export function createLogin(
       const flaw = flawOf(claims, clientId);
       if (!claims || flaw) return refuse('login_refused', { detail: flaw ?? 'id_token' });
       return ok({ visitor: visitorOf(claims, settings), back: begun.back });
+    },
+    async leave(name) {
+      if (settings.logout === 'here' || !name.startsWith(`${issuer.id}:`)) return undefined;
+      try {
+        // What was known at some login will do: nobody waits to be let out.
+        const config = known?.configuration ?? (await configuration());
+        // RP-Initiated Logout 1.0 §2: without an id_token_hint, since none is kept, the issuer asks first. Without a state: nothing is done on the way back.
+        return guardedUrl(buildEndSessionUrl(config, { post_logout_redirect_uri: home }).href);
+      } catch {
+        return undefined;
+      }
     },
   };
 }

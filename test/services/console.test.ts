@@ -31,7 +31,13 @@ describe('the console', { skip }, () => {
       [['countersign-session', true, 'Lax']],
     );
     assert.equal(await page.evaluate('document.cookie'), '');
+    await page.route('**/console/logout?*', (route) => route.fulfill({ status: 503, body: '{}' }), { times: 1 });
     await page.click('#logout');
+    await page.waitForSelector('text=You are still logged in');
+    const ended = page.waitForRequest((request) => request.url().startsWith(`${open.rig.idp.issuer}/end?`));
+    await page.click('#logout');
+    await ended;
+    await page.waitForURL(`${open.base}/console`);
     await page.waitForSelector('text=Approve what agents ask for');
     await page.goBack();
     await page.waitForSelector('text=Log in');

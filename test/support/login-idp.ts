@@ -17,6 +17,10 @@ export interface LoginIdp {
   person: LoginPerson;
   /** What stands in the id_token instead. */
   bend?: (claims: Record<string, unknown>) => object;
+  /** What it says of itself instead. */
+  metadata?: object;
+  /** It answers nobody. */
+  down?: boolean;
   /** Another key than the published one. */
   signer?: TestKey;
   /** Codes given and not yet redeemed. */
@@ -39,6 +43,7 @@ export const LOGIN = {
 const loginMetadata = (issuer: string): object => ({
   authorization_endpoint: `${issuer}/authorize`,
   token_endpoint: `${issuer}/token`,
+  end_session_endpoint: `${issuer}/end`,
   response_types_supported: ['code'],
   subject_types_supported: ['public'],
   id_token_signing_alg_values_supported: ['ES256'],
@@ -51,6 +56,8 @@ function answerLogin(idp: LoginIdp, request: IncomingMessage, response: ServerRe
   const url = new URL(request.url ?? '', idp.issuer);
   if (url.pathname === '/authorize') authorize(idp, url.searchParams, response);
   else if (url.pathname === '/token') void token(idp, request, response);
+  // Asks nothing, which a real one does.
+  else if (url.pathname === '/end') response.writeHead(303, { location: url.searchParams.get('post_logout_redirect_uri') ?? '/' }).end();
   else return false;
   return true;
 }
@@ -89,10 +96,11 @@ async function token(idp: LoginIdp, request: IncomingMessage, response: ServerRe
 export async function issuerOf(idp: LoginIdp & { issuer: string; requests: number }): Promise<Server> {
   const server = createServer((request, response) => {
     idp.requests++;
+    if (idp.down) return void request.destroy();
     if (answerLogin(idp, request, response)) return;
     response.setHeader('content-type', 'application/json');
     if (request.url === '/.well-known/openid-configuration')
-      response.end(JSON.stringify({ issuer: idp.issuer, jwks_uri: `${idp.issuer}/jwks`, ...loginMetadata(idp.issuer) }));
+      response.end(JSON.stringify({ issuer: idp.issuer, jwks_uri: `${idp.issuer}/jwks`, ...loginMetadata(idp.issuer), ...idp.metadata }));
     else if (request.url === '/jwks') response.end(JSON.stringify({ keys: [idp.key.publicJwk] }));
     else response.writeHead(404).end();
   })

@@ -1,9 +1,10 @@
 /** Starts the page that the address names, and stays: links within the console change the page without loading it anew. */
 
-import { api, base } from './api.ts';
+import { base } from './api.ts';
 import { listenToKeys, showKeys } from './keyboard.ts';
 import { Empty, html, type Me, Problem, render } from './kit.ts';
 import { PAGES } from './list.ts';
+import { logOut } from './logout.ts';
 import { pages } from './pages.ts';
 
 const place = document.getElementById('page');
@@ -82,10 +83,7 @@ document.getElementById('theme')?.addEventListener('click', () => {
   localStorage.setItem('countersign-theme', next);
 });
 document.getElementById('keys')?.addEventListener('click', showKeys);
-document.getElementById('logout')?.addEventListener('click', () => {
-  const leave = (): void => location.assign(`${base}/console`);
-  api.post('/console/logout').then(leave, leave);
-});
+document.getElementById('logout')?.addEventListener('click', () => void logOut('this'));
 document.addEventListener('logged-out', () => {
   if (!place || shown === OUT) return;
   clear();

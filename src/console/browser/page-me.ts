@@ -7,7 +7,6 @@ import {
   Ago,
   api,
   Badge,
-  base,
   Empty,
   html,
   type Me,
@@ -22,6 +21,7 @@ import {
   type VNode,
   When,
 } from './kit.ts';
+import { logOut } from './logout.ts';
 import { NotSigned, register } from './passkey.ts';
 
 const ASK_MS = 10_000;
@@ -105,12 +105,8 @@ function Passkeys(): VNode {
   </section>`;
 }
 function Leave(): VNode {
-  const leave = (path: string): void => {
-    const gone = (): void => location.assign(`${base}/console`);
-    api.post(path).then(gone, gone);
-  };
   return html`<section class="card stack" aria-labelledby="leave"><h2 id="leave">Leave</h2>
     <p class="quiet">A cookie in the wrong hands is worth nothing once its login has ended.</p>
-    <p class="buttons"><button type="button" onClick=${() => leave('/console/logout')}>Log out</button>
-      <button type="button" onClick=${() => leave('/console/logout?which=all')}>Log out everywhere</button></p></section>`;
+    <p class="buttons"><button type="button" onClick=${() => void logOut('this')}>Log out</button>
+      <button type="button" onClick=${() => void logOut('all')}>Log out everywhere</button></p></section>`;
 }
