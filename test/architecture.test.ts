@@ -66,6 +66,7 @@ const PLANTED: readonly (readonly [string, string, RegExp])[] = [
   ['agent/agent.ts', line("import '../model.ts';"), /agent\/agent\.ts: may not import model\.ts/],
   ['verify/verify.ts', line("import { z } from 'zod';"), /vendor package zod/],
   ['authenticate/authenticate.ts', line("import { fastify } from 'fastify';"), /vendor package fastify/],
+  ['console/browser/api.ts', line("import '../../wire/jws.ts';"), /console\/browser\/api\.ts: may not import wire\/jws\.ts/],
   ['wire/jws.ts', line("import Ajv from 'ajv';"), /vendor package ajv/],
   ['broker.ts', line("const lazy = import('ioredis');"), /vendor package ioredis/],
   ['wire/result.ts', line('export const x: any = 1;'), /wire\/result\.ts: any/],

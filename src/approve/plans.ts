@@ -3,8 +3,9 @@ import { type Result, refuse } from '../errors.ts';
 import type { Agreed, Asked, Bundle, Caller, Claim, Demand, Draft, EpochSeconds, Facts } from '../model.ts';
 import type { Found, Store } from '../store/store.ts';
 import { digest } from '../wire/digest.ts';
-import type { Json, JsonObject } from '../wire/json.ts';
+import type { JsonObject } from '../wire/json.ts';
 import { ok } from '../wire/result.ts';
+import { planned } from '../wire/signed.ts';
 import { type Asking, type Deferral, factsOf, NEVER, wordsOf } from './asking.ts';
 import { TOO_MANY } from './crowd.ts';
 import { approvalKey, type Keeper, type Kept } from './kept.ts';
@@ -139,7 +140,10 @@ export function createPlans({ store, keeper, asking, unhalted, reaches, resource
         return refuse('approval_needed', { code: 'approval_needed', remedy: NEVER });
       const { now } = draft;
       draft.note({ tool: PLAN_TOOL, resource, recorded: { ordered, steps: steps.map(({ facts }) => factsOf(facts) as JsonObject) } });
-      const told: JsonObject = { ordered, steps: steps.map(shownStep) };
+      const told = planned(
+        ordered,
+        steps.map((one) => ({ ...callOf(one), arguments: argumentsOf(one) })),
+      );
       const planDigest = digest(told);
       const asker = { ...first.asked, key: caller.jkt, jkt };
       const place = await placeOf({ store, keeper }, asker, [resource, planDigest], now);
@@ -212,9 +216,3 @@ const callOf = ({ asked: { action, server } }: Judged): Pick<Step, 'resource' | 
   return { resource: server.resource, tool: action.call.tool, digest: action.call.digest };
 };
 const argumentsOf = ({ asked: { action } }: Judged): JsonObject | undefined => (action.kind === 'call' ? action.call.arguments : undefined);
-/** Where the arguments are hidden, their digest stands in their place. */
-const shownStep = (one: Judged): Json => {
-  const { resource, tool, digest: of } = callOf(one);
-  const args = argumentsOf(one);
-  return { resource, tool, ...(args ? { arguments: args } : { arguments_digest: of }) };
-};

@@ -1,7 +1,7 @@
 import { type Asked, type EpochSeconds, nameOf } from '../model.ts';
 import { canonical } from '../wire/digest.ts';
 import type { Keeper } from './kept.ts';
-import { type Approval, isOpen } from './state.ts';
+import { type Approval, isOpen, latestOf } from './state.ts';
 
 /** The principals of an approval, proved once more while it waits. */
 export type Renewal = Pick<Asked, 'subject' | 'actors' | 'jkt' | 'until'>;
@@ -23,7 +23,7 @@ const LEAST_GAIN_SECONDS = 60;
 export function renewed(approval: Approval, { subject, until: fresh }: Renewal, keeper: Keeper, now: EpochSeconds): Approval {
   if (!isOpen(approval) || now >= approval.until) return approval;
   const proofs = Math.max(approval.proofs, fresh);
-  const until = Math.max(approval.until, Math.floor(Math.min(approval.made + approval.demand.ttlSeconds, proofs)));
+  const until = Math.max(approval.until, Math.floor(Math.min(latestOf(approval), proofs)));
   const gains = until - approval.until >= LEAST_GAIN_SECONDS;
   if (subject.kind === 'agent' || approval.subject.kind === 'agent') return gains ? { ...approval, proofs, until } : approval;
   const known = keeper.open(approval);

@@ -80,6 +80,8 @@ export type Flaw =
 
 /** Somebody may still do something about it. */
 export const isOpen = ({ state }: Pick<Approval, 'state'>): boolean => state === 'pending' || state === 'approved';
+/** Fresh proofs may let it last longer than it does, never longer than this. */
+export const latestOf = ({ made, demand }: Pick<Approval, 'made' | 'demand'>): EpochSeconds => made + demand.ttlSeconds;
 export const hasLapsed = (it: Pick<Approval, 'state' | 'until'>, now: EpochSeconds): boolean => isOpen(it) && now >= it.until;
 
 /**

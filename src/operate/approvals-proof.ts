@@ -2,7 +2,7 @@
 import { challengeOf, commitmentOf, type SignedFacts, signedOf } from '../approve/challenge.ts';
 import type { Keeper } from '../approve/kept.ts';
 import { type Assertion, type AssertionFlaw, type Authenticators, type PasskeyKeeper, passkeyKey } from '../approve/passkeys.ts';
-import type { Approval } from '../approve/state.ts';
+import { type Approval, latestOf } from '../approve/state.ts';
 import { type Claim, type EpochSeconds, nameOf } from '../model.ts';
 import type { Store } from '../store/store.ts';
 import type { JsonObject } from '../wire/json.ts';
@@ -63,8 +63,7 @@ export function createProver(rooms: {
     arguments: commitmentOf(approval.digest, approvals.saltOf(approval.id)),
     approval: approval.id,
     bundle: approval.bundle,
-    // Fresh proofs may let it last longer, never longer than this.
-    expires: approval.made + approval.demand.ttlSeconds,
+    expires: latestOf(approval),
     vote: confirms ? 'confirm' : 'approve',
     ...(steps && { steps }),
   });

@@ -1,6 +1,7 @@
-import { type Approval, hasLapsed, type State } from '../approve/state.ts';
+import { type Approval, hasLapsed, latestOf, type State } from '../approve/state.ts';
 import { type Bundle, type EpochSeconds, type Facts, type Id, nameOf } from '../model.ts';
 import type { JsonObject } from '../wire/json.ts';
+import type { CredentialKind } from '../wire/oauth.ts';
 import { type ShownPlan, shownPlan } from './approvals-plan.ts';
 import type { Assertion } from './approvals-proof.ts';
 
@@ -51,9 +52,13 @@ export interface ShownApproval extends Partial<ShownPlan> {
     readonly proof?: 'passkey';
     readonly steps?: readonly number[];
   }[];
+  /** What its client asks for: `jwt` is an action token. */
+  readonly credential: CredentialKind;
   readonly bundle: string;
   readonly made: EpochSeconds;
   readonly until: EpochSeconds;
+  /** However often its client shows fresh proofs. */
+  readonly latest: EpochSeconds;
 }
 
 export function shownApproval(approval: Approval, args: JsonObject, bundle: Bundle, now: EpochSeconds): ShownApproval {
@@ -88,9 +93,11 @@ export function shownApproval(approval: Approval, args: JsonObject, bundle: Bund
       ...(passkey !== undefined && { proof: 'passkey' as const }),
       ...(steps && { steps }),
     })),
+    credential: approval.credential,
     bundle: approval.bundle,
     made,
     until,
+    latest: latestOf(approval),
     ...shownPlan(approval, args, bundle),
   };
 }

@@ -1,8 +1,8 @@
 /** Strict JSON (wire.md §4): what two parsers could read differently is refused, so that policy and tool judge the same value. */
+import type { Json, JsonObject } from './canonical.ts';
 import { no, ok, type Result } from './result.ts';
 
-export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
-export type JsonObject = { readonly [key: string]: Json };
+export type { Json, JsonObject };
 export type JsonFlaw =
   | 'json_syntax'
   | 'json_duplicate_key'

@@ -4,9 +4,11 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { CDPSession, Page } from 'playwright-core';
 import { verifyLedger } from '../../scripts/verify-ledger.ts';
+import type { JsonObject } from '../../src/wire/json.ts';
 import { deletion, pending, poll } from '../flow/approving.ts';
 import { editBundle } from '../flow/front-door.ts';
 import { PROVEN } from '../flow/keyholders.ts';
+import { erase, planned, states } from '../flow/planning.ts';
 import { type Rig, startRig } from '../support/rig.ts';
 import { assertSound, type OpenedConsole, openConsole, textOf } from './console.ts';
 import { skipUnless } from './provision.ts';
@@ -89,6 +91,61 @@ describe('a passkey in a browser', { skip: await skipUnless('chromium') }, () =>
     await key.session.send('WebAuthn.setUserVerified', { authenticatorId: key.id, isUserVerified: true });
     assert.equal((await poll(rig, code)).body['error'], 'authorization_pending');
     await assertSound(page, open.problems);
+  });
+
+  /** A broker that shows one thing and wants another signed, whichever of its two answers it changes: [of which path, what becomes of it]. */
+  const LIES: readonly (readonly [string, RegExp, (body: JsonObject) => JsonObject])[] = [
+    [
+      'the challenge of something else',
+      /\/challenge$/,
+      (body) => ({ ...body, options: { ...(body['options'] as JsonObject), challenge: 'A'.repeat(43) } }),
+    ],
+    ['another salt', /\/challenge$/, (body) => ({ ...body, salt: 'A'.repeat(43) })],
+    ['another customer', /\/apr_[0-9a-f]{32}$/, (body) => ({ ...body, arguments: { customer_id: 'cus_harmless' } })],
+    ['another agent', /\/apr_[0-9a-f]{32}$/, (body) => ({ ...body, client: 'triage-bot' })],
+    ['another bundle', /\/apr_[0-9a-f]{32}$/, (body) => ({ ...body, bundle: '0'.repeat(64) })],
+    ['an earlier end', /\/apr_[0-9a-f]{32}$/, (body) => ({ ...body, latest: Number(body['latest']) - 1 })],
+  ];
+  for (const [at, [name, path, change]] of LIES.entries())
+    it(`signs nothing else than what it shows: ${name}`, async () => {
+      const { code, id } = await pending(rig, deletion(`cus_shown_${at}`));
+      const counted = async (): Promise<unknown> => {
+        const { credentials } = await key.session.send('WebAuthn.getCredentials', { authenticatorId: key.id });
+        return credentials.map(({ signCount }) => signCount);
+      };
+      const before = await counted();
+      let lied = 0;
+      const sent: string[] = [];
+      await page.route('**/operator/approvals/**', async (route) => {
+        const request = route.request();
+        const { pathname } = new URL(request.url());
+        if (request.method() === 'POST' && pathname.endsWith(id)) sent.push(pathname);
+        if (!path.test(pathname) || (pathname.endsWith(id) && request.method() !== 'GET')) return route.continue();
+        const response = await route.fetch();
+        lied++;
+        return route.fulfill({ response, json: change((await response.json()) as JsonObject) });
+      });
+      try {
+        await approve(id);
+        await page.waitForSelector('[role=alert]');
+        assert.match(await textOf(page, '[role=alert]'), /not what this page shows\. Nothing was signed/);
+        assert.deepEqual([lied > 0, sent, await counted()], [true, [], before]);
+        assert.equal((await poll(rig, code)).body['error'], 'authorization_pending');
+      } finally {
+        await page.unroute('**/operator/approvals/**');
+      }
+    });
+
+  it('signs the steps of a plan that are chosen', async () => {
+    const { code, id } = await planned(rig, [erase('cus_step_1'), erase('cus_step_2')]);
+    await page.goto(`${open.base}/console/approvals/${id}`);
+    await page.getByRole('checkbox').nth(1).uncheck();
+    await page.fill('#reason', 'the first one alone');
+    await page.getByRole('button', { name: /^approve/i }).click();
+    await page.getByRole('button', { name: 'Sign and approve' }).click();
+    await page.waitForSelector('.closed.good');
+    await assertSound(page, open.problems);
+    assert.deepEqual(await states(rig, code), ['approved', 'agreed', 'refused']);
   });
 
   it('signs the own confirmation of the person acted for, on their own page', async () => {

@@ -1,8 +1,9 @@
 /** The decision: a reason, then a second step that says what is about to happen. Never a single key, never a link. */
 import type { Approval, Ballot } from './approval.ts';
+import { signYes } from './approval-signed.ts';
 import { refusedVote } from './approval-words.ts';
 import { api, html, isTyping, Person, Refused, Text, toast, useEffect, useRef, useState, type VNode } from './kit.ts';
-import { NotSigned, sign } from './passkey.ts';
+import { NotSigned } from './passkey.ts';
 
 interface DecideProps {
   readonly one: Approval;
@@ -51,7 +52,7 @@ export function Decide({ one, steps, done, at = '/operator/approvals' }: DecideP
     setBusy(true);
     try {
       const chosen = { ...(vote === 'approve' && steps && { steps }) };
-      const signed = one.demand.proof && vote === 'approve' ? { assertion: await sign(`${at}/${one.id}/challenge`, chosen) } : {};
+      const signed = one.demand.proof && vote === 'approve' ? { assertion: await signYes(one, at, chosen) } : {};
       await api.post<Approval>(`${at}/${one.id}`, { vote, reason: reason.trim(), ...chosen, ...signed });
       toast(vote === 'approve' ? 'Approved, and recorded.' : 'Denied, and recorded.');
     } catch (fault) {

@@ -82,7 +82,8 @@ function Shown({ one, me, go, reload }: Omit<DetailProps, 'id'> & { readonly one
           <dl class="facts"><dt>Approval</dt><dd><${Copy} text=${one.id} /></dd>
             <dt>Arguments</dt><dd><${Copy} text=${one.arguments_digest} /></dd>
             <dt>Bundle</dt><dd><${Copy} text=${one.bundle} label=${`${one.bundle.slice(0, 16)}…`} /></dd>
-            <dt>Asked</dt><dd>${timeOf(one.made)}</dd><dt>Ends</dt><dd>${timeOf(one.until)}</dd></dl>
+            <dt>Asked</dt><dd>${timeOf(one.made)}</dd><dt>Ends</dt><dd>${timeOf(one.until)}${one.latest > one.until ? `, ${timeOf(one.latest)} at the latest` : ''}</dd>
+            <dt>Gives</dt><dd>${one.credential === 'jwt' ? 'an action token' : html`a credential of <${Text}>${one.credential}<//>`}</dd></dl>
           <p><a href=${`${base}/console/explorer/${one.id}`}>Its story in the ledger</a></p></section>
       </div>
     </div>

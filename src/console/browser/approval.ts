@@ -39,9 +39,11 @@ export interface Approval {
   readonly purpose?: string;
   readonly demand: { readonly who: readonly string[]; readonly quorum: number; readonly confirm?: boolean; readonly proof?: 'passkey' };
   readonly votes: readonly Vote[];
+  readonly credential: string;
   readonly bundle: string;
   readonly made: number;
   readonly until: number;
+  readonly latest: number;
   readonly ordered?: boolean;
   readonly steps?: readonly Step[];
 }
