@@ -30,7 +30,7 @@ export const noisy: Figure = {
     const rounds = quick ? 3 : 7;
     try {
       // The limits of agents as they stand where nothing is configured; both agents ask from one address.
-      const { perAgent: _, ...rest } = UNLIMITED;
+      const { perAgent: _agent, pressureMs: _pressure, ...rest } = UNLIMITED;
       await limited.tell({ be: 'broker', config: { ...limited.config, limits: rest } });
       await unlimited.tell({ be: 'broker', config: unlimited.config });
       const benches: Readonly<Record<Kind, Bench>> = { alone: limited, limited, unlimited };

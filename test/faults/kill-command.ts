@@ -10,7 +10,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Command } from 'commander';
 import { type LedgerRow, nothingLost, nothingTwice, readLedger } from './checks.ts';
 import { type House, openHouse, ROOT } from './harness.ts';
-import { UNHURRIED } from './leasing.ts';
 import { claimsOf, createLoad, type Load } from './load.ts';
 
 /** What was seen so far, of all runs that this one goes on with. */
@@ -65,7 +64,7 @@ else {
 }
 
 async function oneHouse(kills: number): Promise<void> {
-  await using house = await openHouse({ config: { limits: UNHURRIED } });
+  await using house = await openHouse();
   const delivered = new Map<string, string>();
   const load = createLoad(house, {
     marked: true,

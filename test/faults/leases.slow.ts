@@ -5,7 +5,7 @@ import { fakeArm, fakeBackend, fakeProgram, registerFake } from '../support/fake
 import { nothingLost } from './checks.ts';
 import { eventually, openHouse } from './harness.ts';
 import { killWhileMinting } from './lease-killing.ts';
-import { createClients, launchOf, openLeases, strays, UNHURRIED } from './leasing.ts';
+import { createClients, launchOf, openLeases, strays } from './leasing.ts';
 
 const KILLS = Number(process.env['KILLS'] ?? 200);
 
@@ -13,7 +13,7 @@ it(`killed ${KILLS} times while it mints: created − delivered − ended = 0`, 
   const program = await fakeProgram();
   try {
     await using back = await fakeBackend();
-    await using house = await openHouse({ config: { backends: [fakeArm(back, { listing: true })], limits: UNHURRIED } });
+    await using house = await openHouse({ config: { backends: [fakeArm(back, { listing: true })] } });
     await registerFake(house.policies, 2_000, 120);
     const clients = createClients(house);
     const launch = launchOf(house, program);

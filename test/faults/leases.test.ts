@@ -7,7 +7,7 @@ import type { Program } from '../support/toy.ts';
 import { nothingLost, readLedger } from './checks.ts';
 import { type Broker, eventually, type House, look, notReady, openHouse } from './harness.ts';
 import { killWhileMinting } from './lease-killing.ts';
-import { type Action, type Clients, createClients, launchOf, loginOf, openLeases, strays, UNHURRIED, wordOf } from './leasing.ts';
+import { type Action, type Clients, createClients, launchOf, loginOf, openLeases, strays, wordOf } from './leasing.ts';
 
 const DEADLINE_MS = 1_000;
 const CAP = 50;
@@ -27,7 +27,7 @@ async function openStage(options: { readonly listing: boolean; readonly ttl: num
   const { listing, ttl, deadlineMs = 5_000 } = options;
   await using started = new AsyncDisposableStack();
   const back = started.use(await fakeBackend());
-  const house = started.use(await openHouse({ config: { backends: [fakeArm(back, { listing })], deadlineMs, limits: UNHURRIED } }));
+  const house = started.use(await openHouse({ config: { backends: [fakeArm(back, { listing })], deadlineMs } }));
   await registerFake(house.policies, CAP, ttl);
   const broker = await house.start(launchOf(house, program));
   const held = started.move();

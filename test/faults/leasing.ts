@@ -5,14 +5,11 @@ import type { FakeBackend } from '../support/fake-backend.ts';
 import { sha256, type TestKey } from '../support/keys.ts';
 import { bareJwk, DETAILS, GRANT, ID_TOKEN, RESOURCE } from '../support/rig.ts';
 import type { Program } from '../support/toy.ts';
-import { UNLIMITED } from '../support/unlimited.ts';
 import { readLedger } from './checks.ts';
 import { type House, type Launch, operate } from './harness.ts';
 import { claimsOf, signed } from './load.ts';
 
 const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
-/** Five hundred at once, on a slow machine: what is shed is tested by itself. */
-export const UNHURRIED = { ...UNLIMITED, pressureMs: 10_000 } as const;
 export const FAKE = 'urn:countersign:credential:fake';
 
 /** `status` 0: nobody answered, or not to the end. */

@@ -13,9 +13,10 @@ import { type Cluster, startCluster } from '../services/redis-cluster.ts';
 import { type Sentinel, startSentinel } from '../services/redis-sentinel.ts';
 import { type FakeBackend, fakeArm, fakeBackend, fakeProgram, registerFake } from '../support/fake-backend.ts';
 import { freePort } from '../support/rig.ts';
+import { UNLIMITED } from '../support/unlimited.ts';
 import type { LedgerRow } from './checks.ts';
 import { type Broker, eventually, type House, look, openHouse } from './harness.ts';
-import { type Clients, createClients, launchOf, UNHURRIED } from './leasing.ts';
+import { type Clients, createClients, launchOf } from './leasing.ts';
 import { createLoad, type Load, said } from './load.ts';
 
 /** One of the two. */
@@ -91,7 +92,7 @@ export async function openPair(kind: Kind, config: readonly string[] = []): Prom
       keys: { use: 'local', secret: { env: 'KEY' } },
       backends: [fakeArm(back, { listing: true })],
       deadlineMs: 2_000,
-      limits: UNHURRIED,
+      limits: UNLIMITED,
     };
     const [one, two] = proxies as [TcpProxy, TcpProxy];
     const house = held.use(await openHouse({ config: { ...shared, store: storeOf(one.port) } }));

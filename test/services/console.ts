@@ -5,7 +5,6 @@ import { fileURLToPath } from 'node:url';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import type { Role } from '../../src/operate/operator.ts';
 import { type Rig, type RigOptions, startRig } from '../support/rig.ts';
-import { UNLIMITED } from '../support/unlimited.ts';
 import { pathOf } from './provision.ts';
 
 export interface LoggedIn {
@@ -33,15 +32,13 @@ export interface ConsoleOptions extends LoggedIn, Pick<RigOptions, 'bundle' | 'c
   /** A broker that is there already. */
   readonly rig?: Rig;
 }
-/** A busy machine is no fault. */
-const PATIENT = { ...UNLIMITED, pressureMs: 10_000 };
 /** What a page may ask for and be refused, since that is what a test is about: told beside its other problems. */
 const STATUS = /the server responded with a status of (4\d\d)/;
 
 export async function openConsole(options: ConsoleOptions = {}): Promise<OpenedConsole> {
   const { width = 1280, dark = false, bundle, config, world } = options;
   const given = { ...(bundle && { bundle }), ...(world && { world }) };
-  const rig = options.rig ?? (await startRig({ console: options.console ?? {}, ...given, config: { limits: PATIENT, ...config } }));
+  const rig = options.rig ?? (await startRig({ console: options.console ?? {}, ...given, ...(config && { config }) }));
   const browser = await chromium.launch({ executablePath: pathOf('chromium'), args: ['--no-sandbox', '--disable-dev-shm-usage'] });
   const problems: string[] = [];
   const contexts: BrowserContext[] = [];

@@ -8,10 +8,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConfigInput } from '../../src/config.ts';
 import type { LeasesStatus } from '../../src/mint/lease-status.ts';
 import { eventually, type House, look, openHouse, operate } from '../faults/harness.ts';
-import { type Clients, createClients, launchOf, UNHURRIED } from '../faults/leasing.ts';
+import { type Clients, createClients, launchOf } from '../faults/leasing.ts';
 import { type FakeBackend, fakeArm, fakeBackend, fakeProgram, registerFake } from '../support/fake-backend.ts';
 import { freePort } from '../support/rig.ts';
 import type { Program } from '../support/toy.ts';
+import { UNLIMITED } from '../support/unlimited.ts';
 import { skipUnless } from './provision.ts';
 import { type Redis, startRedis } from './redis.ts';
 
@@ -39,7 +40,7 @@ suite('leases of two brokers on one Redis', { skip: await skipUnless('redis') },
       keys: { use: 'local', secret: { env: 'KEY' } },
       backends: [fakeArm(back, { listing: true })],
       deadlineMs: 1_000,
-      limits: UNHURRIED,
+      limits: UNLIMITED,
     };
     house = held.use(await openHouse({ config: shared }));
     await registerFake(house.policies, CAP, TTL);
