@@ -34,6 +34,8 @@ interface Known {
 }
 export interface AgentList extends Known {
   readonly agents: readonly Agent[];
+  /** Where the next part begins. */
+  readonly next?: string;
 }
 export interface Right {
   readonly as: 'actor' | 'subject';

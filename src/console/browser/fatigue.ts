@@ -1,5 +1,5 @@
 /** Whether agreeing still means something: how fast people decide, what they always agree to, and the rule that could take its place. */
-import { AgentName, Ago, Badge, Copy, html, Person, spanOf, Table, Text, useLoad, type VNode, When } from './kit.ts';
+import { AgentName, Ago, Badge, Copy, html, Person, spanOf, Table, Text, useLoad, useState, type VNode, When } from './kit.ts';
 
 interface Approver {
   readonly who: string;
@@ -34,6 +34,7 @@ interface Told {
   readonly approvers: readonly Approver[];
   readonly habits: readonly Habit[];
 }
+const AT_ONCE = 20;
 /** Fewer than this say nothing of a person. */
 const ENOUGH = 5;
 const WHY_NOT: Readonly<Record<string, string>> = {
@@ -53,7 +54,7 @@ export function Fatigue(): VNode {
       <p class="quiet">Under 2 s: agreed to within two seconds of having it on the screen.</p></div>
     <${When} loaded=${loaded}>${({ approvers, habits }: Told) => html`
       ${approvers.length > 0 && html`<${Deciders} all=${approvers} />`}
-      ${habits.length > 0 && html`<div class="card"><h3>What is asked, and what is always answered yes</h3><ul class="habits">${habits.map((habit) => html`<${Row} habit=${habit} />`)}</ul></div>`}`}<//>
+      ${habits.length > 0 && html`<${Habits} all=${habits} />`}`}<//>
   </section>`;
 }
 const Deciders = ({ all }: { readonly all: readonly Approver[] }): VNode => html`<${Table}
@@ -69,6 +70,13 @@ const Deciders = ({ all }: { readonly all: readonly Approver[] }): VNode => html
     { title: 'Last', wide: true, of: ({ last }: Approver) => html`<${Ago} at=${last} />` },
   ]}
 />`;
+/** The longest row of yes stands first: what comes after many of them asks for no rule. */
+function Habits({ all }: { readonly all: readonly Habit[] }): VNode {
+  const [shown, setShown] = useState(AT_ONCE);
+  return html`<div class="card"><h3>What is asked, and what is always answered yes</h3>
+    <ul class="habits">${all.slice(0, shown).map((habit) => html`<${Row} habit=${habit} />`)}</ul>
+    ${all.length > shown && html`<p><button type="button" onClick=${() => setShown(shown + AT_ONCE)}>${all.length - shown} more</button></p>`}</div>`;
+}
 function quickOf({ shown, quick }: Approver): VNode {
   if (shown === 0) return html`<span class="quiet">not known</span>`;
   const often = shown >= ENOUGH && quick * 2 > shown;

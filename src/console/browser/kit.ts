@@ -4,6 +4,7 @@ export { render, type VNode } from 'preact';
 export { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 export { api, base, type Loaded, Refused, useLoad } from './api.ts';
 export { Json, type JsonValue, type Schema } from './json.ts';
+export { afterOf, Pager, partOf } from './pager.ts';
 export {
   AgentName,
   Ago,

@@ -5,13 +5,16 @@ import { Fatigue } from './fatigue.ts';
 import {
   AgentName,
   Ago,
+  afterOf,
   Badge,
   base,
   Empty,
   html,
   type Me,
   type PageProps,
+  Pager,
   Person,
+  partOf,
   spanOf,
   Text,
   useLoad,
@@ -25,8 +28,6 @@ import {
 
 const ASK_MS = 5_000;
 const AT_ONCE = 100;
-/** The broker gives so many: of those that wait the oldest. */
-const MOST = 1_000;
 const VIEWS = [
   ['', 'Waiting'],
   ['approved', 'Approved'],
@@ -41,31 +42,47 @@ export function Page({ me, go, path }: PageProps): VNode {
   if (path.startsWith('/'))
     return html`<${Empty} title="There is no approval of this name."><a href=${`${base}/console/approvals`}>To all that wait</a><//>`;
   const state = new URLSearchParams(path).get('state') ?? '';
-  return html`<${Inbox} key=${state} me=${me} state=${state} />`;
+  const after = afterOf(path);
+  return html`<${Inbox} key=${`${state} ${after}`} me=${me} state=${state} after=${after} />`;
 }
 
-function Inbox({ me, state }: { readonly me: Me; readonly state: string }): VNode {
-  const loaded = useLoad<{ readonly approvals: readonly Approval[] }>(
-    `/operator/approvals?state=${state || 'pending&first=oldest'}`,
+interface Answer {
+  readonly approvals: readonly Approval[];
+  readonly next?: string;
+}
+interface InboxProps {
+  readonly me: Me;
+  /** '': what waits, the oldest first; anything else the newest first. */
+  readonly state: string;
+  readonly after: string | undefined;
+}
+function Inbox({ me, state, after }: InboxProps): VNode {
+  const here = `/console/approvals${state ? `?state=${state}` : ''}`;
+  const loaded = useLoad<Answer>(
+    partOf(`/operator/approvals?state=${state || 'pending&first=oldest'}`, after),
     state ? {} : { everyMs: ASK_MS },
   );
   return html`<div class="page-head"><h1>Approvals</h1>
-      ${loaded.data && !state && html`<${Summary} all=${loaded.data.approvals} />`}</div>
+      ${loaded.data && !state && html`<${Summary} of=${loaded.data} after=${after} />`}</div>
     <nav class="tabs" aria-label="Which approvals">${VIEWS.map(
       ([name, title]) =>
         html`<a href=${`${base}/console/approvals${name ? `?state=${name}` : ''}`} aria-current=${name === state ? 'true' : undefined}>${title}</a>`,
     )}</nav>
-    <${When} loaded=${loaded}>${({ approvals }: { readonly approvals: readonly Approval[] }) =>
-      approvals.length === 0 ? nothing(state) : html`<${List} all=${approvals} me=${me} waiting=${!state} />`}<//>
-    ${!state && html`<${Fatigue} />`}`;
+    <${When} loaded=${loaded}>${({ approvals, next }: Answer) => html`
+      ${approvals.length > 0 ? html`<${List} all=${approvals} me=${me} waiting=${!state} />` : after === undefined ? nothing(state) : html`<${Empty} title="Nothing here any more."><p>What stood here has been decided meanwhile.</p><//>`}
+      <${Pager} path=${here} after=${after} next=${next} back=${state ? 'Newest' : 'What waits longest'} on=${state ? 'Older' : 'Asked later'} />`}<//>
+    ${!state && after === undefined && html`<${Fatigue} />`}`;
 }
-function Summary({ all }: { readonly all: readonly Approval[] }): VNode {
+function Summary({ of: { approvals, next }, after }: { readonly of: Answer; readonly after: string | undefined }): VNode {
   const now = useNow();
-  const open = all.filter((one) => stateOf(one, now) === 'pending');
-  if (open.length === 0) return html`<p>Nothing waits.</p>`;
+  const open = approvals.filter((one) => stateOf(one, now) === 'pending');
+  if (open.length === 0)
+    return html`<p>${after === undefined && next === undefined ? 'Nothing waits.' : 'Nothing of these waits any more.'}</p>`;
   const soonest = Math.min(...open.map(({ until }) => until));
   const oldest = Math.min(...open.map(({ made }) => made));
-  return html`<p><strong>${all.length < MOST ? open.length : `${MOST.toLocaleString('en')} or more`}</strong> ${open.length === 1 ? 'waits' : 'wait'} · the first ends in <strong>${spanOf(soonest - now)}</strong> · the oldest was asked <strong>${spanOf(now - oldest)}</strong> ago</p>`;
+  const count = open.length.toLocaleString('en');
+  const whole = after === undefined && next === undefined;
+  return html`<p><strong>${after === undefined && next !== undefined ? `More than ${count}` : count}</strong> ${open.length === 1 && whole ? 'waits' : 'wait'}${whole ? '' : after === undefined ? ', and these longest' : ' on this page'} · the first ends in <strong>${spanOf(soonest - now)}</strong> · the oldest was asked <strong>${spanOf(now - oldest)}</strong> ago</p>`;
 }
 const nothing = (state: string): VNode =>
   state

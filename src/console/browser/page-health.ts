@@ -22,11 +22,14 @@ import {
   When,
 } from './kit.ts';
 
+/** Of credentials that are out. */
+const LENT = 100;
+
 export function Page({ me }: PageProps): VNode {
   const status = useLoad<Status>('/operator/status', { everyMs: 5_000 });
   const verifiers = useLoad<{ readonly verifiers: readonly Verifier[] }>('/operator/verifiers', { everyMs: 10_000 });
   const backends = useLoad<Backends>('/operator/backends', { everyMs: 10_000 });
-  const leases = useLoad<Leases>('/operator/leases', { everyMs: 5_000 });
+  const leases = useLoad<Leases>(`/operator/leases?limit=${LENT}`, { everyMs: 5_000 });
   return html`<header class="page-head"><h1>Health</h1><p>What this broker stands on, and what to do where it is not well.</p></header>
     <div class="stack">
       <${When} loaded=${status}>${(its: Status) => html`<${Overall} checks=${its.checks} /><${Checks} checks=${its.checks} /><${Bundle} status=${its} me=${me} reload=${status.reload} />`}<//>
@@ -126,10 +129,10 @@ const OUT: readonly Column<Lease>[] = [
   },
   { title: 'Ends', of: ({ exp }) => html`<${Ago} at=${exp} />`, wide: true },
 ];
-function Lent({ its: { leases, overdue } }: { readonly its: Leases }): VNode {
+function Lent({ its: { open, leases, overdue } }: { readonly its: Leases }): VNode {
   if (leases.length === 0)
     return html`<${Empty} title="Nothing is out.">Credentials of Vault and STS stand here from the moment they are asked for until their end is certain.<//>`;
   return html`${overdue > 0 && html`<p class="notice warn">${overdue} should have ended by now and its back end has not said so. It is tried again and again; look at that back end.</p>`}
-    <${Table} caption="Leases" rows=${leases.slice(0, 100)} columns=${OUT} keyOf=${({ id }: Lease) => id} />
-    ${leases.length > 100 && html`<p class="quiet ag-hint">and ${leases.length - 100} more</p>`}`;
+    <${Table} caption="Leases" rows=${leases} columns=${OUT} keyOf=${({ id }: Lease) => id} />
+    ${open > LENT && html`<p class="quiet ag-hint">and ${(open - LENT).toLocaleString('en')} more; those that are overdue stand first</p>`}`;
 }

@@ -33,12 +33,17 @@ export function Page({ me }: PageProps): VNode {
       <div class="stack"><${Rights} me=${me} />${!me.name.startsWith('local:') && html`<${Passkeys} />`}<${Leave} /></div>
     </div>`;
 }
+interface Confirming {
+  readonly confirmations: readonly Approval[];
+  readonly next?: string;
+}
 function Confirmations(): VNode {
-  const loaded = useLoad<{ readonly confirmations: readonly Approval[] }>('/operator/confirmations', { everyMs: ASK_MS });
-  return html`<${When} loaded=${loaded}>${({ confirmations }: { readonly confirmations: readonly Approval[] }) =>
+  const loaded = useLoad<Confirming>('/operator/confirmations', { everyMs: ASK_MS });
+  return html`<${When} loaded=${loaded}>${({ confirmations, next }: Confirming) =>
     confirmations.length === 0
       ? html`<${Empty} title="Nothing waits for your own word."><p>When something done on your behalf needs your yes, it appears here.</p><//>`
-      : confirmations.map((one) => html`<${Confirmation} key=${one.id} one=${one} reload=${loaded.reload} />`)}<//>`;
+      : html`${confirmations.map((one) => html`<${Confirmation} key=${one.id} one=${one} reload=${loaded.reload} />`)}
+        ${next !== undefined && html`<p class="quiet">There are more: they come up as these are decided.</p>`}`}<//>`;
 }
 function Confirmation({ one, reload }: { readonly one: Approval; readonly reload: () => void }): VNode {
   const told = one.votes.some(({ confirms }) => confirms);
