@@ -1,11 +1,11 @@
 /** What goes out of a ledger of many brokers before it is trimmed: a file of lines that needs nothing of ours to be checked, and still links to the rest. */
 import { createHash, type Hash } from 'node:crypto';
-import { closeSync, createReadStream, existsSync, fsyncSync, openSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, openSync, renameSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { createInterface } from 'node:readline';
 import { type Head, type Row, repairOf } from '../src/store/chain.ts';
 import type { ChainHead, ChainRow, Floor, Ledger } from '../src/store/chains.ts';
 import { isObject, type Json, type JsonObject } from '../src/wire/json.ts';
+import { linesOf } from './lines.ts';
 import { LedgerUnreadable } from './verify-ledger-words.ts';
 
 const KIND = 'countersign-ledger';
@@ -98,7 +98,7 @@ class ExportFile {
 }
 async function openExport(path: string): Promise<ExportFile> {
   if (!existsSync(path)) throw new LedgerUnreadable('there is no export at this path', 'Give the path of the file that trim-ledger wrote.');
-  const lines = createInterface({ input: createReadStream(path), crlfDelay: Number.POSITIVE_INFINITY })[Symbol.asyncIterator]();
+  const lines = linesOf(path);
   const first = await lines.next();
   const begin = first.done ? {} : parse(first.value);
   if (begin['export'] !== KIND || begin['form'] !== 1) throw damaged();

@@ -183,6 +183,8 @@ interface Options {
   readonly json: boolean;
   readonly expectHead?: string;
   readonly export?: readonly string[];
+  readonly excerpt?: string;
+  readonly jwks?: string;
 }
 async function main(): Promise<number> {
   const program = new Command('verify-ledger')
@@ -190,6 +192,8 @@ async function main(): Promise<number> {
     .option('--data <path>', 'the store', './data/countersign.db')
     .option('--config <path>', 'a broker’s configuration, which says where the store is')
     .option('--export <path...>', 'with --config: what trim-ledger has exported, to be verified together with the rest')
+    .option('--excerpt <path>', 'what the Explorer exported, without any store: is it what that broker gave?')
+    .option('--jwks <path>', 'with --excerpt: the key set of the issuer, as saved from <issuer>/jwks')
     .option('--json', 'print the report as JSON', false)
     .option('--expect-head <seq:hash>', 'a head noted earlier, which the ledger must still contain')
     .exitOverride();
@@ -198,10 +202,14 @@ async function main(): Promise<number> {
   } catch (fault) {
     return fault instanceof Error && 'exitCode' in fault && fault.exitCode === 0 ? 0 : 2;
   }
-  const { data, config, json, expectHead, export: exports = [] } = program.opts<Options>();
+  const { data, config, json, expectHead, export: exports = [], excerpt, jwks } = program.opts<Options>();
   const head = expectHead === undefined ? undefined : headFrom(expectHead);
   if (expectHead !== undefined && !head) {
     process.stderr.write('--expect-head: give <number>:<hash>, as this program prints it\n');
+    return 2;
+  }
+  if ((excerpt === undefined) !== (jwks === undefined)) {
+    process.stderr.write('--excerpt and --jwks go together: the file, and the keys of the issuer who is said to have made it\n');
     return 2;
   }
   let told = performance.now();
@@ -216,6 +224,11 @@ async function main(): Promise<number> {
     return report.ok ? 0 : 1;
   };
   try {
+    if (excerpt !== undefined && jwks !== undefined) {
+      const { tellExcerpt, verifyExcerptFile } = await import('./verify-excerpt.ts');
+      const report = await verifyExcerptFile(excerpt, jwks, options);
+      return say(report, tellExcerpt(report));
+    }
     let file = data;
     if (config !== undefined) {
       // The broker's own code is read only where its configuration is.

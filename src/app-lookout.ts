@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { openSearch } from './app-search.ts';
 import type { Bundles } from './bundle/bundle.ts';
 import type { Config } from './config.ts';
+import type { Signer } from './keys/signer.ts';
 import type { World } from './model.ts';
 import { createEntries } from './operate/entries.ts';
 import { explainer } from './operate/explain.ts';
@@ -17,12 +18,13 @@ import type { Store } from './store/store.ts';
 export interface Lookout extends Pick<Operate, 'entries' | 'explain' | 'takeOut' | 'live' | 'overview'> {}
 /** `readers`: who hears of what is committed; ours are added. `held`: what is given back at the end. */
 export function openLookout(
-  config: Pick<Config, 'store' | 'console'>,
+  config: Pick<Config, 'issuer' | 'store' | 'console'>,
   rooms: {
     readonly store: Store;
     readonly world: World;
     readonly record: Recorder;
     readonly bundles: Bundles;
+    readonly signer: Signer;
     readonly environment: Readonly<Record<string, string | undefined>>;
     readonly log: Logger;
     readonly halts: () => Promise<readonly unknown[]>;
@@ -42,7 +44,7 @@ export function openLookout(
     entries,
     live,
     explain: explainer(store),
-    takeOut: createExport({ entries, record, world }),
+    takeOut: createExport({ issuer: config.issuer, entries, record, signer: rooms.signer, world }),
     overview: createOverview({ search, store, world, bundle: bundles.current, halts, latency: latency.told }),
   };
 }

@@ -1,7 +1,7 @@
 /** Entries of the ledger, found and read. The index says where they stand; what is told is read there, and must be what was asked for. */
 import type { Bundle, Entry } from '../model.ts';
 import { fromBody } from '../record/entry.ts';
-import { GENESIS } from '../store/chain.ts';
+import { GENESIS, type Head, START } from '../store/chain.ts';
 import type { Store, Stored } from '../store/store.ts';
 import type { JsonObject } from '../wire/json.ts';
 import { namesOf } from './indexed.ts';
@@ -37,17 +37,17 @@ export interface EntriesPage {
   /** Absent where the index was not needed. */
   readonly indexed?: Indexed;
 }
-/** `before`: the hash of the entry before it in the ledger. */
 export interface Taken {
   readonly row: Stored;
-  readonly before: string;
+  /** Hashes that it may follow, of the entries before it, the nearest first: each broker has a chain of its own. Of this row alone, until the next is asked for. */
+  readonly before: readonly string[];
 }
 export interface Entries {
   find(asked: Asked, page: { readonly before?: number; readonly limit: number }): Promise<EntriesPage>;
   /** Each of them, oldest first, as it stands in the ledger, up to the entry `through`. */
   each(asked: Asked, through: number): AsyncGenerator<Taken>;
-  /** The number of the last entry; 0: there is none. */
-  head(): Promise<number>;
+  /** The last entry. */
+  head(): Promise<Head>;
   usage(agent: string): Promise<Usage>;
 }
 export interface EntriesParts {
@@ -61,6 +61,8 @@ const ID = /^(?:exc|txn|tok|apr)_[0-9a-f]{8,64}$/;
 const DISORDER_SECONDS = 300;
 /** Read at a time for somebody who takes all of it. */
 const STEP = 100;
+/** So far back is looked for the entry before one in its chain. */
+const BEHIND = 256;
 
 export function createEntries({ store, search, servers }: EntriesParts): Entries {
   function rangeOf({ server, outcome, q, from, to, ...names }: Asked): Range {
@@ -86,7 +88,7 @@ export function createEntries({ store, search, servers }: EntriesParts): Entries
   /** The last entry that is surely older; 0: none. */
   async function olderThan(at: number | undefined): Promise<number> {
     if (at === undefined) return 0;
-    let [low, high] = [0, await head()];
+    let [low, high] = [0, (await head()).seq];
     while (low < high) {
       const middle = Math.ceil((low + high) / 2);
       const row = await read(middle);
@@ -95,9 +97,14 @@ export function createEntries({ store, search, servers }: EntriesParts): Entries
     }
     return low;
   }
-  async function head(): Promise<number> {
+  async function head(): Promise<Head> {
     const [row] = await store.scan({ term: 'entry', limit: 1, newestFirst: true });
-    return row ? seqOf(row.key) : 0;
+    return row ? { seq: seqOf(row.key), hash: row.hash ?? '' } : START;
+  }
+  /** Of the entries before this one, the nearest first, and of what stands before all. */
+  async function behind(seq: number): Promise<string[]> {
+    const rows = seq > 1 ? await store.scan({ term: 'entry', after: keyOf(seq), limit: BEHIND, newestFirst: true }) : [];
+    return [...rows.flatMap(({ hash }) => hash || []), GENESIS];
   }
   async function byIndex(range: Range, before: number | undefined, limit: number): Promise<EntriesPage> {
     const { seqs, indexed } = await search.find({ ...range, limit: limit + 1, ...(before !== undefined && { before }) });
@@ -132,21 +139,23 @@ export function createEntries({ store, search, servers }: EntriesParts): Entries
       const seqs = id === undefined ? undefined : (await ofOne(id, asked)).map(({ seq }) => seq).reverse();
       if (seqs) {
         for (const seq of seqs) {
-          const [row, before] = [await read(seq), await read(seq - 1)];
-          if (row) yield { row, before: before?.hash ?? (seq === 1 ? GENESIS : '') };
+          const row = await read(seq);
+          if (row) yield { row, before: await behind(seq) };
         }
         return;
       }
       // From the ledger itself: who takes it away wants all of it, not what an index knows.
       let after = await olderThan(asked.from);
-      let before = after === 0 ? GENESIS : ((await read(after))?.hash ?? '');
+      const before = await behind(after + 1);
       for (;;) {
         const rows = await store.scan({ term: 'entry', limit: STEP, ...(after > 0 && { after: keyOf(after) }) });
         for (const row of rows) {
           after = seqOf(row.key);
           if (after > through || (asked.to !== undefined && atOf(row) > asked.to + DISORDER_SECONDS)) return;
           if (fulfils(fromBody(row.value as JsonObject), range)) yield { row, before };
-          before = row.hash ?? '';
+          if (row.hash) before.unshift(row.hash);
+          // The last one is what stands before all.
+          if (before.length > BEHIND) before.splice(-2, 1);
         }
         if (rows.length < STEP) return;
         await turn();

@@ -30,6 +30,7 @@ export const TYP_ACCESS_TOKEN = 'at+jwt'; // RFC 9068 §2.1
 export const TYP_PROOF = 'dpop+jwt'; // RFC 9449 §4.2
 export const TYP_CLIENT_ASSERTION = 'client-authentication+jwt'; // RFC 7523bis §4
 export const TYP_RECEIPT = 'countersign-receipt+jwt';
+export const TYP_EXPORT = 'countersign-export+jwt';
 
 // MCP delivery in `_meta` (wire.md §5)
 export const META_TOKEN = 'countersign/action-token';

@@ -49,7 +49,7 @@ suite('a ledger that is trimmed', { skip: await skipUnless('redis') }, () => {
     for (let ago = days; ago >= 0; ago--)
       for (const [i, store] of stores.entries()) {
         const at = seconds() - ago * DAY;
-        const entries = [{ body: { kind: 'minted', at, n: i, text: 'ü\u{1f600}' }, terms: [`id/${ago}-${i}`] }];
+        const entries = [{ body: { kind: 'minted', at, n: i, text: 'ü\u{1f600}\u2028\u2029\r' }, terms: [`id/${ago}-${i}`] }];
         await store.commit({ at: seconds(), notAfter: seconds() + 30, claims: [], entries });
         await store.seal();
       }
