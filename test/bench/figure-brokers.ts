@@ -29,6 +29,12 @@ interface Taken {
   readonly redis: number;
   readonly generator: number;
 }
+/** What Redis says of itself, bytes since it began: of the network, of its file, and of what it holds now. */
+interface Held {
+  readonly network: number;
+  readonly file: number;
+  readonly memory: number;
+}
 const EACH = 1_500;
 const WARM_ROUNDS = 8;
 
@@ -37,7 +43,7 @@ export const brokers: Figure = {
   about: 'two brokers on one Redis ÷ one broker on SQLite, exchanges a second on the same cores',
   async measure({ quick, tell }) {
     await need('redis');
-    const redis = await startRedis({ appendfsync: 'always' });
+    const redis = await startRedis({ appendfsync: 'always', config: ['auto-aof-rewrite-percentage 0'] });
     const [one, two] = [await setStage(), await setStage()];
     const children = [startChild(), startChild(), startChild()] as const;
     try {
@@ -65,6 +71,7 @@ export const brokers: Figure = {
           await once(both, others);
         }
         const rounds: (readonly [Taken, Taken])[] = [];
+        const before = await heldBy(redis);
         for (let i = 0; i < (quick ? 3 : 9); i++) {
           tell(`round ${i + 1}`);
           const turned = i % 2 === 1;
@@ -72,6 +79,8 @@ export const brokers: Figure = {
           const a = await once(alone, lone);
           rounds.push([a, b ?? (await once(both, others))]);
         }
+        const after = await heldBy(redis);
+        const bytes = (what: keyof Held): number[] => [(after[what] - before[what]) / (rounds.length * EACH * both.children.length) / 1000];
         const of = (which: 0 | 1, what: keyof Taken): number[] => rounds.map((round) => round[which][what]);
         const cores = machine().cores;
         return {
@@ -83,12 +92,17 @@ export const brokers: Figure = {
             rowOf('  one on SQLite: CPU of one, broker', 'µs', of(0, 'brokers')),
             rowOf('    of it the busiest thread', 'µs', of(0, 'busiest')),
             rowOf('  two on Redis: CPU of one, broker', 'µs', of(1, 'brokers')),
+            rowOf('    of it the main threads', 'µs', of(1, 'busiest')),
             rowOf('  two on Redis: CPU of one, Redis', 'µs', of(1, 'redis')),
+            rowOf('  two on Redis: of one, Redis holds in memory', 'KB', bytes('memory')),
+            rowOf('    writes to its append-only file', 'KB', bytes('file')),
+            rowOf('    is sent by the brokers', 'KB', bytes('network')),
             rowOf('  generator, one on SQLite', 'µs', of(0, 'generator')),
             rowOf('  generator, two on Redis', 'µs', of(1, 'generator')),
           ],
           notes: [
             `${IN_FLIGHT} in flight at each broker, ${EACH} exchanges a broker and round, fresh subject tokens; what is compared is of the same round. Redis writes its file through before it answers (appendfsync always), as SQLite does.`,
+            'Bytes by INFO before and after all rounds; the file is not rewritten meanwhile.',
             `Generator subtracted: for two brokers, which fill ${cores} cores together with Redis and the generator, the time by the clock less the generator's share of it; for one broker, whose generator has a core of its own, all that its one busy thread could do without ever waiting.`,
           ],
         };
@@ -100,6 +114,11 @@ export const brokers: Figure = {
     }
   },
 };
+async function heldBy(redis: Redis): Promise<Held> {
+  const said = (await Promise.all(['stats', 'persistence', 'memory'].map((section) => redis.cli('INFO', section)))).join('\n');
+  const numberOf = (name: string): number => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(said)?.[1]);
+  return { network: numberOf('total_net_input_bytes'), file: numberOf('aof_current_size'), memory: numberOf('used_memory') };
+}
 const ratios = (rounds: readonly (readonly [Taken, Taken])[], what: 'own' | 'rate'): number[] => rounds.map(([a, b]) => b[what] / a[what]);
 
 async function once({ children, stage, redis }: Brokers, loads: readonly Drive[]): Promise<Taken> {
