@@ -50,7 +50,9 @@ export function conversation(options: Conversation): Ask {
   async function post(asking: Asking): Promise<Reply> {
     const url = (await endpoints(asking.signal))(asking.endpoint ?? 'token');
     // Assertion and proof are good for one try each (wire.md §3): both are signed anew.
-    const [assertion, proof, form] = await Promise.all([client.assertion(now()), prover.prove({ method: 'POST', url }), asking.form()]);
+    const nonce = prover.nonce(url);
+    const said = client.assertion(now(), nonce);
+    const [assertion, proof, form] = await Promise.all([said, prover.prove({ method: 'POST', url }), asking.form()]);
     const body = new URLSearchParams({ ...form, client_assertion_type: ASSERTION_JWT_BEARER, client_assertion: assertion });
     const headers = new Headers({ 'content-type': 'application/x-www-form-urlencoded', accept: 'application/json', dpop: proof });
     if (asking.idempotencyKey !== undefined) headers.set('idempotency-key', `"${asking.idempotencyKey}"`);

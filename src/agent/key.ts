@@ -13,8 +13,8 @@ const LIFE_SECONDS = 60;
 
 /** What a client says of itself with its registered key, to this broker and nobody else, once. */
 export interface Client {
-  /** RFC 7523bis §4: its authentication. */
-  assertion(now: number): Promise<string>;
+  /** RFC 7523bis §4: its authentication. With the broker's latest nonce, if it gave one: a broker that has just lost its memory need not wait. */
+  assertion(now: number, nonce?: string): Promise<string>;
   /** As a sub-agent (wire.md §2): who acts, and the thumbprint of the key it will hold. */
   actorToken(now: number, jkt: string): Promise<string>;
 }
@@ -37,7 +37,7 @@ export function clientOf(options: {
       { iss: clientId, sub: clientId, aud: issuer, jti: randomUUID(), iat: now, exp: now + LIFE_SECONDS, ...more },
     );
   return {
-    assertion: (now) => say(TYP_CLIENT_ASSERTION, now, {}),
+    assertion: (now, nonce) => say(TYP_CLIENT_ASSERTION, now, { ...(nonce !== undefined && { nonce }) }),
     actorToken: (now, jkt) => say('JWT', now, { cnf: { jkt } }),
   };
 }
@@ -47,6 +47,8 @@ export interface Prover {
   readonly thumbprint: string;
   /** `url` is cut at its query. */
   prove(request: { readonly method: string; readonly url: string; readonly token?: string }): Promise<string>;
+  /** The last one that this origin gave. */
+  nonce(url: string): string | undefined;
   /** Remembers a `DPoP-Nonce` for the origin it came from; true when there was one. */
   heed(response: Response, url: string): boolean;
 }
@@ -59,7 +61,9 @@ export function prover(key: PrivateKey | undefined, now: () => number): Prover {
   if (x === undefined || y === undefined) throw new AgentError('ERR_OPTIONS', 'proofKey: must be P-256');
   const jwk = { kty: 'EC', crv: 'P-256', x, y };
   const nonces = new Map<string, string>();
+  const nonceOf = (url: string): string | undefined => nonces.get(new URL(url).origin);
   return {
+    nonce: nonceOf,
     thumbprint: thumbprintEc({ x, y }),
     prove({ method, url, token }) {
       const claims = proofClaims({
@@ -68,7 +72,7 @@ export function prover(key: PrivateKey | undefined, now: () => number): Prover {
         iat: now(),
         jti: randomUUID(),
         token,
-        nonce: nonces.get(new URL(url).origin),
+        nonce: nonceOf(url),
       });
       return signJwt(signer, { alg: 'ES256', typ: TYP_PROOF, jwk }, claims);
     },

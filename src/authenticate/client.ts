@@ -58,7 +58,7 @@ export async function authenticate(check: ClientCheck, request: Presented, bundl
   const proven =
     workload && early
       ? await federated(workload, assertion, early, request, bundle, draft)
-      : await keyed(check.issuer, assertion, claimed, request, bundle, draft);
+      : await keyed(check, assertion, claimed, request, bundle, draft);
   if (!proven.ok) return proven;
   const counted = inTime(proven.value.client.kind === 'agent' ? check.pace?.take(proven.value.client.id) : undefined);
   if (!counted.ok) return counted;
@@ -103,15 +103,16 @@ async function readProof(check: ClientCheck, { proof, htm, htu }: Presented, dra
   return read.error === 'proof_nonce_needed' ? refuse('nonce_needed') : refuse('proof_bad', { detail: read.error });
 }
 
-/** private_key_jwt: the client's own signature, for this broker alone, once. */
+/** private_key_jwt: the client's own signature, for this broker alone, once. A `nonce` of ours in it is no duty: it spares a wait (`issued`). */
 async function keyed(
-  issuer: string,
+  { issuer, nonces }: ClientCheck,
   assertion: string,
   claimed: JsonObject,
   request: Presented,
   bundle: Bundle,
   draft: Draft,
 ): Promise<Result<Proven>> {
+  const since = nonces.since();
   const id = claimed['iss'];
   if (typeof id !== 'string') return refuse('client_unauthenticated', { detail: 'token_issuer' });
   if (request.clientId !== undefined && request.clientId !== id) return refuse('client_unauthenticated', { detail: 'client_id' });
@@ -135,7 +136,9 @@ async function keyed(
   );
   if (!checked.ok)
     return refuse(checked.error === 'keys_unavailable' ? 'unavailable' : 'client_unauthenticated', { detail: checked.error });
-  const { sub, jti, iat, exp } = checked.value;
+  const { sub, jti, iat, exp, nonce } = checked.value;
+  // Its client's clock may be ahead; but what names our nonce was signed after that was given, whatever the clock said.
+  const newer = typeof nonce === 'string' && nonces.fresh(nonce, draft.now) ? since : 0;
   if (sub !== id) return refuse('client_unauthenticated', { detail: 'token_claim' });
   // An actor token is signed by the same key for the same audience, and travels through another agent's hands.
   if ('cnf' in checked.value || 'act' in checked.value) return refuse('client_unauthenticated', { detail: 'assertion_is_actor' });
@@ -144,7 +147,7 @@ async function keyed(
     spend: () =>
       draft.spend({
         once: `assertion/${id}/${sha256(String(jti))}`,
-        issued: iat - SKEW_SECONDS,
+        issued: Math.max(iat - SKEW_SECONDS, newer),
         until: exp + SKEW_SECONDS,
         else: 'assertion_replayed',
       }),

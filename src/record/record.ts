@@ -170,8 +170,9 @@ export function createRecord(options: RecordOptions): Recorder {
         const conflict = await write(draft, kindOf(reason, claims), [...work.marks, ...claims], why);
         if (conflict === undefined) return { ...answer, decision: draft.id };
         if (conflict === UNKNOWN) {
-          // Nobody knows whether they were spent before: from now on they are, and what comes after the wait will be known.
-          answer = { reason: UNKNOWN, detail: 'memory', retryAfterSeconds: SKEW_SECONDS + 1 };
+          // Nobody knows whether they were spent before: from now on they are, and what comes after the wait will be known. Who is told of
+          // a newer nonce need not wait: what names it is known.
+          if (reason !== 'nonce_needed') answer = { reason: UNKNOWN, detail: 'memory', retryAfterSeconds: SKEW_SECONDS + 1 };
           claims = [];
           work.marks = work.marks.map(anyway);
           continue;

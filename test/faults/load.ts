@@ -164,7 +164,7 @@ export function createLoad(house: House, options: LoadOptions = {}): Load {
         signed(
           key,
           { alg: 'ES256', typ: 'client-authentication+jwt', kid: key.kid },
-          { iss: client, sub: client, aud: issuer, iat: at, exp: at + 300, jti: randomUUID() },
+          { iss: client, sub: client, aud: issuer, iat: at, exp: at + 300, jti: randomUUID(), ...(nonce !== undefined && { nonce }) },
         );
       const proof =
         over.proof ??

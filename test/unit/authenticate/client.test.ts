@@ -12,11 +12,13 @@ import {
   bundle,
   CI,
   clock,
+  freshNonce,
   HTU,
   held,
   JKT,
   keys,
   MAC,
+  memory,
   NOW,
   newDraft,
   openRoom,
@@ -227,6 +229,28 @@ test('an issuer of workloads that cannot be reached is no verdict', async () => 
   fresh.ci.answers['/ci/jwks'] = { status: 500 };
   const request = { htm: 'POST', htu: HTU, assertion: await fresh.workload() };
   assert.equal(outcome(await fresh.authenticate.caller(request, bundle, newDraft())), 'issuer_unavailable/keys_unavailable');
+});
+
+test('what names our nonce was signed after that was given, whatever its clock says; to name none, or another, is no fault', async () => {
+  const before = freshNonce();
+  memory.since = NOW - 3;
+  for (const [claims, issued] of [
+    [{}, NOW - 10],
+    [{ nonce: freshNonce() }, NOW - 3],
+    [{ nonce: freshNonce(), iat: NOW + 9 }, NOW - 1],
+    [{ nonce: before }, NOW - 10],
+    [{ nonce: [freshNonce()] }, NOW - 10],
+    [{ nonce: '' }, NOW - 10],
+  ] as const) {
+    const draft = newDraft();
+    const shown = await presented('refund-bot', { assertion: await assertion('refund-bot', claims) });
+    assert.equal(outcome(await authenticate.caller(shown, bundle, draft)), 'ok');
+    assert.deepEqual(
+      draft.spent.map((spent) => spent.issued),
+      [issued, NOW - 3],
+    );
+  }
+  memory.since = 0;
 });
 
 test('a nonce lives between one step and two, and only under its own key', () => {

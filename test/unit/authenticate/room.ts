@@ -30,6 +30,7 @@ export const fingerprint = (args: JsonObject): string => MAC('arguments')(canoni
 
 export interface Spent {
   readonly once: string;
+  readonly issued: number;
   readonly until: number;
   readonly otherwise: Reason;
   readonly bound?: string;
@@ -146,7 +147,9 @@ export const bundle: Bundle = {
 };
 
 export const clock = { at: NOW };
-const nonce = nonces({ mac: MAC('nonce') });
+/** Since when what was used up is remembered. */
+export const memory = { since: 0 };
+const nonce = nonces({ mac: MAC('nonce'), since: () => memory.since });
 export const freshNonce = (): string => nonce.current(NOW);
 
 let ids = 0;
