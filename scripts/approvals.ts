@@ -1,11 +1,13 @@
 /**
- * What waits for people: lists it, shows one action as it would run, and says yes or no to it in somebody's name.
+ * What waits for people: lists it, shows one action as it would run, and says yes or no to it in somebody's name. Takes away the passkeys of whoever
+ * has lost them.
  *
  * Exit codes: 0 done · 1 refused · 2 the broker cannot be reached · 3 usage.
  */
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import type { ShownApproval } from '../src/operate/approvals.ts';
 import type { ShownFatigue } from '../src/operate/fatigue.ts';
+import type { ShownPasskey } from '../src/operate/passkeys.ts';
 import { listWords, printable, showWords } from './approvals-words.ts';
 import { fatigueWords } from './fatigue-words.ts';
 import { type Answer, operatorClient, Unreachable, wholeList } from './operator-client.ts';
@@ -52,6 +54,10 @@ function program(run: (act: Act, options: Options, id: string) => Promise<void>)
     if (name !== 'deny')
       command.option('--steps <list>', 'of a plan: the steps that are agreed to, such as 0,2; without it all of them', stepsOf);
   }
+  common('reset-passkeys', 'take away all passkeys of a person who has lost them; they register a new one by their login alone')
+    .argument('<person>', 'such as people:u_alice')
+    .requiredOption('--reason <text>', 'how you know that it is them: it stands in the ledger')
+    .action((person: string, options: Options) => run(resetPasskeys, options, person));
   return root;
 }
 
@@ -91,6 +97,15 @@ async function vote(how: 'approve' | 'deny' | 'confirm', options: Options, id: s
   const path = `/operator/${confirms ? 'confirmations' : 'approvals'}/${encodeURIComponent(id)}`;
   return tell(options, await operatorClient(options)('POST', path, ballot));
 }
+async function resetPasskeys(options: Options, person: string): Promise<number> {
+  const answer = await operatorClient(options)('POST', '/operator/passkeys/reset', { person, reason: options.reason ?? '' });
+  if (answer.status === 404) return refused(options, { ...answer, body: { error: 'no_passkeys' } });
+  if (answer.status !== 200) return refused(options, answer);
+  const { removed } = answer.body as { readonly removed: readonly ShownPasskey[] };
+  if (options.json) console.log(JSON.stringify({ removed }));
+  else for (const { label } of removed) console.log(`removed ${printable(label)}`);
+  return EXIT.done;
+}
 function tell(options: Options, answer: Answer): number {
   if (answer.status !== 200) return refused(options, answer);
   if (options.json) console.log(JSON.stringify(answer.body));
@@ -112,6 +127,7 @@ const WORDS: Readonly<Record<string, string>> = {
   no_such_step: 'The plan has no such steps, or nobody is asked about them. See them with: npm run approvals -- show <id>',
   out_of_order: 'This plan has an order: what comes after a step that is left out cannot run. Leave out the last ones alone.',
   proof_needed: 'Their yes must be signed by their passkey, in the console: nobody can give it in their name.',
+  no_passkeys: 'This person has no passkey here, or nobody can log in to the console of this broker.',
   lapsed: 'Its time is over: the agent must ask again.',
   edited:
     'Its record was changed in the store by something that is no broker of yours. Nothing can come of it; find out who can write there.',

@@ -1,8 +1,9 @@
 /**
  * Offline: did the people sign who are said to have agreed? From the ledger alone, without a secret: what was signed is made again from the entry of
- * the vote (src/approve/challenge.ts), and the passkey is the one that this person registered, further up in the same ledger.
+ * the vote (src/approve/challenge.ts), and the passkey is the one that this person registered, further up in the same ledger. So is what one of a
+ * person's passkeys signs when another comes or goes: none but the first, and the first after an operator's reset, comes without.
  */
-import { challengeOf, type SignedFacts, signedOf } from '../src/approve/challenge.ts';
+import { actOf, challengeOf, type SignedFacts, signedOf } from '../src/approve/challenge.ts';
 import { fromBody } from '../src/record/entry.ts';
 import { isObject, type JsonObject } from '../src/wire/json.ts';
 
@@ -20,8 +21,9 @@ export interface ProofChecker {
 }
 const WHY = {
   form: 'what a passkey is said to have signed is not what one signs',
-  stranger: 'the passkey of a vote is not one that this person had registered',
+  stranger: 'a signature is not by a passkey that its person had registered',
   late: 'a vote is later than what was signed lets it be',
+  unproven: 'a passkey came or went without a signature of one that its person had',
   proof_malformed: 'what a passkey is said to have signed is not what one signs',
   proof_challenge: 'a passkey signed something else than what this entry says',
   proof_origin: 'a passkey signed for another site',
@@ -36,10 +38,11 @@ interface Known {
   readonly origin: string;
   counter: number;
 }
-interface Vote {
+interface Signature {
   readonly seq: number;
   readonly at: number;
-  readonly facts: SignedFacts;
+  readonly signed: JsonObject;
+  readonly expires: number;
   readonly told: JsonObject;
   readonly known: Known;
 }
@@ -48,18 +51,39 @@ interface Vote {
 export function proofChecker({ trimmed }: { readonly trimmed: boolean }): ProofChecker {
   const keys = new Map<string, Known>();
   const removed = new Set<string>();
-  const votes: Vote[] = [];
+  const signatures: Signature[] = [];
   let bad: BadProof | undefined;
   let count = 0;
 
-  function registered({ context, by }: ReturnType<typeof fromBody>): void {
-    const { step, credential, public_key: publicKey, origin } = context ?? {};
-    if (typeof credential !== 'string') return;
-    if (step === 'remove') {
-      keys.delete(credential);
-      removed.add(credential);
-    } else if (typeof publicKey === 'string' && typeof origin === 'string' && by !== undefined)
+  const isHolder = (person: string): boolean => [...keys.values()].some((known) => known.person === person);
+  function forget(credential: string): void {
+    keys.delete(credential);
+    removed.add(credential);
+  }
+  function changed(entry: ReturnType<typeof fromBody>, seq: number): void {
+    const { step, credential, public_key: publicKey, origin, label, passkey: told, person, credentials } = entry.context ?? {};
+    const { by } = entry;
+    if (step === 'reset') {
+      for (const [own, known] of keys) if (known.person === person) forget(own);
+      if (Array.isArray(credentials)) for (const own of credentials) forget(String(own));
+    }
+    if (typeof credential !== 'string' || by === undefined) return;
+    if (told !== undefined) {
+      const { offer, expires } = isObject(told) ? told : {};
+      if (!isObject(told) || (step !== 'register' && step !== 'remove') || typeof offer !== 'string' || typeof expires !== 'number') {
+        bad = { seq, why: WHY.form };
+        return;
+      }
+      sign(entry, seq, told, actOf({ act: step, person: by, credential, label: String(label), offer, expires }), expires);
+    } else if (isHolder(by)) bad = { seq, why: WHY.unproven };
+    if (step === 'remove') forget(credential);
+    else if (typeof publicKey === 'string' && typeof origin === 'string')
       keys.set(credential, { person: by, publicKey, origin, counter: 0 });
+  }
+  function sign({ by = '', at }: ReturnType<typeof fromBody>, seq: number, told: JsonObject, signed: JsonObject, expires: number): void {
+    const known = keyOf(told, by);
+    if (known) signatures.push({ seq, at, signed, expires, told, known });
+    else bad = { seq, why: WHY.stranger };
   }
   function keyOf(told: JsonObject, by: string): Known | undefined {
     const { credential, public_key: publicKey } = told;
@@ -76,7 +100,7 @@ export function proofChecker({ trimmed }: { readonly trimmed: boolean }): ProofC
     take(body, seq) {
       if (bad) return;
       const { kind, context } = body;
-      if (kind === 'passkey') return registered(fromBody(body));
+      if (kind === 'passkey') return changed(fromBody(body), seq);
       if ((kind !== 'pending' && kind !== 'approved') || !isObject(context) || context['passkey'] === undefined) return;
       const entry = fromBody(body);
       const told = context['passkey'];
@@ -85,12 +109,10 @@ export function proofChecker({ trimmed }: { readonly trimmed: boolean }): ProofC
         bad = { seq, why: WHY.form };
         return;
       }
-      const known = keyOf(told, entry.by);
-      if (!known) bad = { seq, why: WHY.stranger };
-      else votes.push({ seq, at: entry.at, facts, told, known });
+      sign(entry, seq, told, signedOf(facts), facts.expires);
     },
     async check() {
-      for (const { seq, at, facts, told, known } of votes.splice(0)) {
+      for (const { seq, at, signed, expires, told, known } of signatures.splice(0)) {
         const { checkAssertion } = await import('../src/approve/passkey-webauthn.ts');
         const text = (name: string): string => String(told[name]);
         const credential = text('credential');
@@ -100,9 +122,9 @@ export function proofChecker({ trimmed }: { readonly trimmed: boolean }): ProofC
           clientDataJSON: text('client_data'),
           signature: text('signature'),
         };
-        const expected = { challenge: challengeOf(signedOf(facts)), origin: known.origin, rpID: URL.parse(known.origin)?.hostname ?? '' };
+        const expected = { challenge: challengeOf(signed), origin: known.origin, rpID: URL.parse(known.origin)?.hostname ?? '' };
         const counter = await checkAssertion(assertion, { credential, publicKey: known.publicKey, counter: known.counter }, expected);
-        const flaw = counter.ok ? (at >= facts.expires ? 'late' : undefined) : counter.error;
+        const flaw = counter.ok ? (at >= expires ? 'late' : undefined) : counter.error;
         if (flaw) return { seq, why: WHY[flaw] };
         if (counter.ok) known.counter = counter.value;
         count++;

@@ -66,18 +66,29 @@ export interface KeptPasskey {
   readonly version: number;
   readonly passkey: Passkey;
 }
+/** How many a person has, so that of two acts at once one counts, and one whose record was taken away is missed. */
+export interface Holding {
+  /** 0: never any. */
+  readonly version: number;
+  readonly count: number;
+}
 /** How one stands in the store: a versioned key under a MAC, which an older state of it does not fit. */
 export interface PasskeyKeeper {
   /** Undefined where there is none, or what stands there is no broker's. */
   read(found: Found | undefined): KeptPasskey | undefined;
   write(kept: KeptPasskey, next: Passkey, otherwise: Reason): Claim;
+  /** Undefined where what stands there is no broker's. */
+  holding(person: string, found: Found | undefined): Holding | undefined;
+  hold(person: string, before: Pick<Holding, 'version'>, count: number, otherwise: Reason): Claim;
 }
 /** By its digest: an id has up to a kilobyte. */
 export const passkeyKey = (credential: string): string => `passkey/${sha256(credential)}`;
+export const holdingKey = (person: string): string => `passkeys/${sha256(person)}`;
 export const termOfPerson = (person: string): string => `passkey-of/${sha256(person)}`;
 
 export function createPasskeyKeeper(secret: Pick<Secret, 'mac'>): PasskeyKeeper {
   const macOf = (version: number, passkey: JsonObject): string => secret.mac('passkey', canonical({ version, passkey }));
+  const countMac = (version: number, holder: string, count: number): string => secret.mac('passkey', canonical({ version, holder, count }));
   const equal = (a: string, b: string): boolean => a.length === b.length && timingSafeEqual(Buffer.from(a), Buffer.from(b));
   return {
     read(found) {
@@ -92,6 +103,18 @@ export function createPasskeyKeeper(secret: Pick<Secret, 'mac'>): PasskeyKeeper 
       const value = { passkey, mac: macOf(version + 1, passkey) };
       return { key: passkeyKey(next.credential), version, value, terms, else: otherwise };
     },
+    holding(person, found) {
+      if (!found) return { version: 0, count: 0 };
+      const { count, mac } = isObject(found.value) ? found.value : {};
+      if (typeof count !== 'number' || typeof mac !== 'string' || !equal(mac, countMac(found.version, person, count))) return undefined;
+      return { version: found.version, count };
+    },
+    hold: (person, { version }, count, otherwise) => ({
+      key: holdingKey(person),
+      version,
+      value: { count, mac: countMac(version + 1, person, count) },
+      else: otherwise,
+    }),
   };
 }
 
@@ -105,3 +128,14 @@ export function assertionOf(value: unknown): Assertion | undefined {
   if (rawId !== credential) return undefined;
   return { credential, authenticatorData, clientDataJSON, signature } as unknown as Assertion;
 }
+/** For the entry: all that checking it again needs, but for what was signed, which the entry says in its own words. */
+export const toldOf = (
+  { credential, authenticatorData, clientDataJSON, signature }: Assertion,
+  { publicKey }: Pick<Passkey, 'publicKey'>,
+): JsonObject => ({
+  credential,
+  public_key: publicKey,
+  authenticator_data: authenticatorData,
+  client_data: clientDataJSON,
+  signature,
+});

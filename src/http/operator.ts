@@ -17,13 +17,13 @@ import { fatigueEndpoints } from './operator-fatigue.ts';
 import { guard, operatorOf, type Refused, type Who } from './operator-guard.ts';
 import { liveEndpoints } from './operator-live.ts';
 import { readPage } from './operator-page.ts';
-import { passkeyEndpoints } from './operator-passkeys.ts';
+import { passkeyEndpoints, passkeyResetEndpoint } from './operator-passkeys.ts';
 import { playgroundEndpoints } from './operator-playground.ts';
 import { revokeEndpoints } from './operator-revoke.ts';
 import { similarEndpoint } from './operator-similar.ts';
 import { ticketEndpoint } from './operator-tickets.ts';
 import { verifierEndpoints } from './operator-verifiers.ts';
-import { bare, type ServerParts } from './server.ts';
+import { bare, described, type ServerParts } from './server.ts';
 
 const STEPS = ['publish', 'activate', 'retire', 'emergency'] as const;
 type Step = (typeof STEPS)[number];
@@ -41,8 +41,14 @@ export function createOperatorServer(
   parts: Pick<ServerParts, 'onRefused' | 'onFault'> & Pick<OperatorParts, 'operate' | 'metrics'> & { readonly operator: Operator },
 ): FastifyInstance {
   const server = bare(parts);
-  operatorEndpoints(server, { ...parts, who: () => ok(parts.operator), local: true });
+  let document: Promise<object> | undefined;
+  endpoints(server, () => (document ??= described(parts, '/', (twin) => endpoints(twin, async () => ({})))));
   return server;
+
+  function endpoints(on: FastifyInstance, told: () => Promise<object>): void {
+    operatorEndpoints(on, { ...parts, who: () => ok(parts.operator), local: true });
+    on.get('/openapi.json', everyone, told);
+  }
 }
 const everyone = { config: { roles: ROLES } };
 const deed = { config: { roles: ['operator'], body: JSON_TYPE } } as const;
@@ -104,7 +110,7 @@ export function operatorEndpoints(server: FastifyInstance, parts: OperatorParts)
   fatigueEndpoints(server, operate);
   liveEndpoints(server, { ...operate, who: parts.who });
   confirmationEndpoints(server, operate);
-  if (!parts.local && operate.passkeys) passkeyEndpoints(server, operate.passkeys);
+  if (operate.passkeys) (parts.local ? passkeyResetEndpoint : passkeyEndpoints)(server, operate.passkeys);
   similarEndpoint(server, operate);
   if (parts.local && operate.tickets) ticketEndpoint(server, operate.tickets);
   metricsEndpoint(server, parts.metrics, { roles: ROLES, path: parts.local ? '/metrics' : '/operator/metrics' });

@@ -1,7 +1,7 @@
 /** A vote that its person's passkey signs: what is to be signed, and whether it was. */
 import { challengeOf, commitmentOf, type SignedFacts, signedOf } from '../approve/challenge.ts';
 import type { Keeper } from '../approve/kept.ts';
-import { type Assertion, type AssertionFlaw, type Authenticators, type PasskeyKeeper, passkeyKey } from '../approve/passkeys.ts';
+import { type Assertion, type AssertionFlaw, type Authenticators, type PasskeyKeeper, passkeyKey, toldOf } from '../approve/passkeys.ts';
 import { type Approval, latestOf } from '../approve/state.ts';
 import { type Claim, type EpochSeconds, nameOf } from '../model.ts';
 import type { Store } from '../store/store.ts';
@@ -26,7 +26,6 @@ export interface Challenge {
   readonly arguments_digest: string;
 }
 export interface Proven {
-  readonly credential: string;
   /** All that checking it again needs, for the entry. */
   readonly told: JsonObject;
   /** It is still this person's, and is used once more. */
@@ -84,18 +83,9 @@ export function createProver(rooms: {
       const counter = await authenticators.check(assertion, passkey, challengeOf(signedOf(facts)));
       if (!counter.ok) return counter;
       const claim = keeper.write(kept, { ...passkey, counter: counter.value, used: now }, 'state_conflict');
-      const { credential, authenticatorData, clientDataJSON, signature } = assertion;
-      const told = {
-        credential,
-        public_key: passkey.publicKey,
-        authenticator_data: authenticatorData,
-        client_data: clientDataJSON,
-        signature,
-        arguments: facts.arguments,
-        expires: facts.expires,
-        ...(facts.steps && { steps: facts.steps }),
-      };
-      return ok({ credential, told, claim });
+      const { arguments: commitment, expires } = facts;
+      const told = { ...toldOf(assertion, passkey), arguments: commitment, expires, ...(facts.steps && { steps: facts.steps }) };
+      return ok({ told, claim });
     },
   };
 }

@@ -45,6 +45,7 @@ const TABLE: readonly Row[] = [
   ['GET', '/operator/passkeys', 's', 200],
   ['POST', '/operator/passkeys', 's', 400],
   ['POST', '/operator/passkeys/options', 's', 200],
+  ['POST', '/operator/passkeys/challenge', 's', 400],
   ['POST', '/operator/passkeys/{id}/remove', 's', 404, '/operator/passkeys/none/remove'],
 ];
 const LETTER = { viewer: 'v', approver: 'a', operator: 'o', auditor: 'u' } as const;

@@ -1,5 +1,6 @@
 /** People who have logged in with a passkey, for tests of what they sign. */
 import assert from 'node:assert/strict';
+import { sha256 } from '../../src/wire/digest.ts';
 import type { JsonObject } from '../../src/wire/json.ts';
 import { type SoftPasskey, softPasskey, type Wrong } from '../support/passkey.ts';
 import type { Answer, Rig } from '../support/rig.ts';
@@ -21,6 +22,23 @@ export async function offerTo(visit: Visit): Promise<string> {
 }
 export async function register(visit: Visit, passkey: SoftPasskey, wrong: Wrong = {}, label = 'key ring'): Promise<Answer> {
   return visit.post('/operator/passkeys', { label, response: passkey.register(await offerTo(visit), wrong) });
+}
+/** What one of theirs signs, so that another comes or goes; with the offer that it is for. */
+export async function askedAct(visit: Visit, act: object): Promise<{ readonly challenge: string; readonly signed: JsonObject }> {
+  const asked = await visit.post('/operator/passkeys/challenge', act);
+  assert.equal(asked.status, 200, asked.text);
+  return { challenge: String((asked.body['options'] as JsonObject)['challenge']), signed: asked.body['signed'] as JsonObject };
+}
+/** A further one, signed for by the one that they have. */
+export async function registerMore({ visit, passkey }: Holder, more: SoftPasskey, label = 'key ring'): Promise<Answer> {
+  const offer = await offerTo(visit);
+  const { challenge } = await askedAct(visit, { act: 'register', credential: more.id, label, offer });
+  return visit.post('/operator/passkeys', { label, response: more.register(offer), assertion: passkey.sign(challenge) });
+}
+export const idOf = (passkey: SoftPasskey): string => sha256(passkey.id);
+export async function removePasskey({ visit, passkey }: Holder, goes: SoftPasskey = passkey): Promise<Answer> {
+  const { challenge, signed } = await askedAct(visit, { act: 'remove', id: idOf(goes) });
+  return visit.post(`/operator/passkeys/${idOf(goes)}/remove`, { offer: signed['offer'], assertion: passkey.sign(challenge) });
 }
 export async function holder(rig: Rig, sub: string, counts = true): Promise<Holder> {
   const visit = await approver(rig, sub);

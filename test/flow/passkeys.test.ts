@@ -9,7 +9,7 @@ import { softPasskey } from '../support/passkey.ts';
 import { type Rig, startRig } from '../support/rig.ts';
 import { asking, CUSTOMER, deletion, operator, pending, poll, said, vote } from './approving.ts';
 import { editBundle } from './front-door.ts';
-import { approver, cast, challengeOf, holder, offerTo, PROVEN, register, signedVote } from './keyholders.ts';
+import { approver, cast, challengeOf, holder, offerTo, PROVEN, register, removePasskey, signedVote } from './keyholders.ts';
 import { erase, planned, states } from './planning.ts';
 import { logIn } from './visiting.ts';
 
@@ -36,13 +36,14 @@ describe('a passkey of one’s own', () => {
     const other = await logIn(rig, { sub: 'u_eve', roles: ['approver', 'operator'] });
     assert.deepEqual((await other.get('/operator/passkeys')).body['passkeys'], []);
     assert.equal((await other.post(`/operator/passkeys/${id}/remove`)).status, 404);
-    assert.equal((await dora.post(`/operator/passkeys/${id}/remove`)).status, 200);
+    assert.equal((await removePasskey({ visit: dora, passkey })).status, 200);
     assert.equal((await last('passkey'))?.context?.['step'], 'remove');
     assert.deepEqual((await dora.get('/operator/passkeys')).body['passkeys'], []);
     assert.equal((await register(dora, passkey)).status, 409, 'what was removed does not come back');
   });
   it('is nobody’s business on the local socket', async () => {
-    for (const path of ['/operator/passkeys', '/operator/passkeys/options']) assert.equal((await operator(rig, 'GET', path)).status, 404);
+    for (const path of ['/operator/passkeys', '/operator/passkeys/options', '/operator/passkeys/challenge'])
+      assert.equal((await operator(rig, 'GET', path)).status, 404);
   });
 });
 

@@ -52,7 +52,7 @@ const withProof = (change: (proof: JsonObject) => JsonObject): readonly JsonObje
   withVote((vote) => ({ ...vote, context: { ...contextOf(vote), passkey: change(contextOf(vote)['passkey'] as JsonObject) } }));
 const flipped = (text: unknown): string => String(text).replace(/^./, (c) => (c === 'A' ? 'B' : 'A'));
 const CHALLENGE = 'a passkey signed something else than what this entry says';
-const STRANGER = 'the passkey of a vote is not one that this person had registered';
+const STRANGER = 'a signature is not by a passkey that its person had registered';
 
 describe('verify-ledger and what people signed', () => {
   it('counts and checks each, beside the running broker', async () => {
@@ -114,8 +114,8 @@ describe('verify-ledger and what people signed', () => {
     assert.equal((await verified(bodies.filter((entry) => !isAlices(entry)))).bad?.why, STRANGER);
     const at = bodies.findIndex(isAlices);
     const entry = bodies[at] as JsonObject;
-    const removal = { ...entry, context: { ...contextOf(entry), step: 'remove' } };
-    assert.equal((await verified([...bodies.slice(0, at + 1), removal, ...bodies.slice(at + 1)])).bad?.why, STRANGER);
+    const reset = { ...entry, by: 'local:root', context: { step: 'reset', person: 'people:u_alice', reason: 'lost' } };
+    assert.equal((await verified([...bodies.slice(0, at + 1), reset, ...bodies.slice(at + 1)])).bad?.why, STRANGER);
   });
   it('names a vote that stands there twice', async () => {
     const vote = bodies.findLast(isVote) as JsonObject;

@@ -2,7 +2,7 @@
 import { canonical, EMPTY_DIGEST, sha256 } from '../../src/wire/digest.ts';
 import type { JsonObject } from '../../src/wire/json.ts';
 import { deletion, pending } from '../flow/approving.ts';
-import { approver, cast, challengeOf, type Holder, holder, register, signedVote } from '../flow/keyholders.ts';
+import { approver, cast, challengeOf, type Holder, holder, register, removePasskey, signedVote } from '../flow/keyholders.ts';
 import { softPasskey, type Wrong } from '../support/passkey.ts';
 import type { Answer, Rig } from '../support/rig.ts';
 
@@ -202,8 +202,7 @@ export const places: readonly PasskeyCase[] = [
     name: 'a passkey that was removed',
     run: async (s) => {
       const made = await assertionOf(s);
-      const [own] = (await s.holder.visit.get('/operator/passkeys')).body['passkeys'] as readonly { readonly id: string }[];
-      await s.holder.visit.post(`/operator/passkeys/${own?.id}/remove`);
+      await removePasskey(s.holder);
       return cast(s.holder.visit, s.id, made);
     },
     detail: 'passkey_unknown',

@@ -6,7 +6,7 @@ import { sha256, sign } from './passkey.ts';
 
 /** `at`: where the vote goes. Throws NotSigned, and what the broker refuses. */
 export const signYes = (one: Approval, at: string, chosen: { readonly steps?: readonly number[] }): Promise<object> =>
-  sign(`${at}/${one.id}/challenge`, chosen, async (salt) =>
+  sign(`${at}/${one.id}/challenge`, chosen, async ({ salt = '' }) =>
     signedOf({
       client: one.client,
       subject: one.subject,

@@ -2,27 +2,9 @@
 import type { Approval } from './approval.ts';
 import { Decide } from './approval-decide.ts';
 import { Steps, What } from './approval-form.ts';
-import {
-  AgentName,
-  Ago,
-  api,
-  Badge,
-  Empty,
-  html,
-  type Me,
-  type PageProps,
-  Person,
-  Refused,
-  Text,
-  timeOf,
-  toast,
-  useLoad,
-  useState,
-  type VNode,
-  When,
-} from './kit.ts';
+import { AgentName, Ago, Badge, Empty, html, type Me, type PageProps, Person, Text, timeOf, useLoad, type VNode, When } from './kit.ts';
 import { logOut } from './logout.ts';
-import { NotSigned, register } from './passkey.ts';
+import { Passkeys } from './passkey-list.ts';
 
 const ASK_MS = 10_000;
 
@@ -30,7 +12,7 @@ export function Page({ me }: PageProps): VNode {
   return html`<div class="page-head"><h1>You</h1><p><${Person} name=${me.name} /></p></div>
     <div class="approval-body">
       <div class="stack"><${Confirmations} /></div>
-      <div class="stack"><${Rights} me=${me} />${!me.name.startsWith('local:') && html`<${Passkeys} />`}<${Leave} /></div>
+      <div class="stack"><${Rights} me=${me} />${!me.name.startsWith('local:') && html`<${Passkeys} me=${me} />`}<${Leave} /></div>
     </div>`;
 }
 interface Confirming {
@@ -62,52 +44,6 @@ function Rights({ me }: { readonly me: Me }): VNode {
     <p>${me.roles.length === 0 ? 'No role here: you see what concerns you alone.' : me.roles.map((role) => html`<${Badge} tone="info">${role}<//> `)}</p>
     ${me.teams.length > 0 && html`<p class="quiet small">You decide for ${me.teams.map((team, at) => html`${at > 0 ? ', ' : ''}<${Text}>${team}<//>`)}.</p>`}
     <p class="quiet small">Roles and teams come from your groups at login. This login ends ${ends > 0 ? timeOf(ends) : 'by itself'}, or when it is not used.</p></section>`;
-}
-interface Passkey {
-  readonly id: string;
-  readonly label: string;
-  readonly made: number;
-  readonly used?: number;
-}
-function Passkeys(): VNode {
-  const loaded = useLoad<{ readonly usable: boolean; readonly passkeys: readonly Passkey[] }>('/operator/passkeys');
-  const [label, setLabel] = useState('');
-  const [problem, setProblem] = useState<string>();
-  const attempt = async (work: () => Promise<unknown>, done: string): Promise<void> => {
-    try {
-      await work();
-      setProblem(undefined);
-      toast(done);
-    } catch (fault) {
-      setProblem(fault instanceof NotSigned || fault instanceof Refused ? fault.message : 'That did not work. Load the page again.');
-    }
-    loaded.reload();
-  };
-  const add = (event: Event): void => {
-    event.preventDefault();
-    void attempt(() => register(label.trim()).then(() => setLabel('')), 'Registered, and recorded.');
-  };
-  return html`<section class="card stack" aria-labelledby="passkeys"><h2 id="passkeys">Your passkeys</h2>
-    ${problem !== undefined && html`<p class="notice bad" role="alert">${problem}</p>`}
-    <${When} loaded=${loaded}>${({ usable, passkeys }: { readonly usable: boolean; readonly passkeys: readonly Passkey[] }) => html`
-      ${
-        passkeys.length === 0
-          ? html`<p class="quiet">None yet. Some rules want your yes signed by one.</p>`
-          : html`<ul class="plain">${passkeys.map(
-              (
-                key,
-              ) => html`<li class="passkey"><span><${Text}>${key.label}<//> <span class="quiet small">made <${Ago} at=${key.made} />${key.used === undefined ? '' : html`, used <${Ago} at=${key.used} />`}</span></span>
-          <button type="button" class="plain" onClick=${() => void attempt(() => api.post(`/operator/passkeys/${key.id}/remove`), 'Removed, and recorded.')}>Remove</button></li>`,
-            )}</ul>`
-      }
-      ${
-        usable
-          ? html`<form class="stack" onSubmit=${add}><label for="label">Name of a new one</label>
-          <input id="label" required maxlength="64" placeholder="My laptop" value=${label} onInput=${(event: Event) => setLabel((event.currentTarget as HTMLInputElement).value)} />
-          <button>Register a passkey</button></form>`
-          : html`<p class="quiet small">Browsers know passkeys of names alone, and this console is opened by an address. Open it as ${location.port ? `localhost:${location.port}` : 'a name'}, if that is what this broker is called.</p>`
-      }`}<//>
-  </section>`;
 }
 function Leave(): VNode {
   return html`<section class="card stack" aria-labelledby="leave"><h2 id="leave">Leave</h2>
