@@ -32,7 +32,7 @@ const VENDORS = [
   ['htm/preact', 'vendor/html.js'],
 ] as const;
 /** Of what both ends agree on, that which a page needs: without a name of Node's, or of a package. */
-const SHARED = ['canonical', 'signed'] as const;
+const SHARED = ['asides', 'canonical', 'signed'] as const;
 const PASSKEYS = { name: '@simplewebauthn/browser', folder: 'vendor/passkeys' } as const;
 
 /** Reads everything once. */

@@ -4,6 +4,7 @@ import { type Reason, toWire } from '../errors.ts';
 import type { Bundle, EpochSeconds, World } from '../model.ts';
 import { rootOf } from '../record/entry.ts';
 import type { Store } from '../store/store.ts';
+import { ASIDES, isAside } from '../wire/asides.ts';
 import type { Indexed, Search, Wanted } from './search.ts';
 
 /** Of one slice of time. */
@@ -56,8 +57,6 @@ export interface OverviewParts {
 export const MINUTES = { default: 60, most: 7 * 24 * 60 } as const;
 
 const DECISIONS: readonly Wanted[] = [{ fields: ['kind'], values: ['minted', 'refused', 'pending', 'faulted'] }];
-/** Steps of a conversation that goes on: refused on the wire, and nobody was told no. */
-const ASIDES: readonly Reason[] = ['nonce_needed', 'approval_pending', 'approval_too_fast', 'plan_decided'];
 const REFUSED: Wanted = { fields: ['kind'], values: ['refused'] };
 const SLICES = 60;
 const TOLD = 8;
@@ -78,7 +77,12 @@ export function createOverview(parts: OverviewParts): (minutes: number) => Promi
     const range = { from, to };
     const [all, asides, refused, waiting, halts] = await Promise.all([
       search.tally({ ...range, wanted: DECISIONS, by: ['kind', 'agent'], sliceSeconds }),
-      search.tally({ ...range, wanted: [REFUSED, { fields: ['why'], values: ASIDES }], by: ['kind'], sliceSeconds }),
+      search.tally({
+        ...range,
+        wanted: [REFUSED, { fields: ['why'], values: ASIDES satisfies readonly Reason[] }],
+        by: ['kind'],
+        sliceSeconds,
+      }),
       search.tally({ ...range, wanted: [REFUSED], by: ['why'] }),
       whatWaits(),
       parts.halts(),
@@ -93,7 +97,7 @@ export function createOverview(parts: OverviewParts): (minutes: number) => Promi
       slices: all.slices.map((one, i) => ({ at: from + i * sliceSeconds, ...outcomes(one, asides.slices[i]) })),
       total: outcomes(kinds, beside),
       refusals: (refused.groups.why ?? [])
-        .filter(({ value }) => !ASIDES.some((one) => one === value))
+        .filter(({ value }) => !isAside(value))
         .slice(0, TOLD)
         .map(({ value, count: of, at, seq }) => ({
           code: value,

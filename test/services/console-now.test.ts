@@ -17,12 +17,12 @@ describe('Now', { skip: await skipUnless('chromium') }, () => {
     await page.getByText('live', { exact: true }).waitFor();
     await rig.ask();
     const line = page.locator('.lines li', { hasText: 'create_refund' }).first();
-    await line.waitFor({ timeout: 3_000 });
+    await line.waitFor();
     assert.match(await textOf(line), /granted[\s\S]*refund-bot for people:u_bob/);
     await rig.ask({ args: { ...REFUND, amount_minor: 9_000 } });
-    await page.locator('.lines').getByText('refund_too_large').waitFor({ timeout: 3_000 });
+    await page.locator('.lines').getByText('refund_too_large').waitFor();
     const refusal = page.locator('.refusals li', { hasText: 'refund_too_large' });
-    await refusal.waitFor({ timeout: 10_000 });
+    await refusal.waitFor();
     assert.match(await textOf(refusal), /Lower amount_minor to 5000 or less/);
     const picture = page.getByRole('img', { name: /1 granted, \d+ refused/ });
     await picture.waitFor();
@@ -37,7 +37,7 @@ describe('Now', { skip: await skipUnless('chromium') }, () => {
     await page.waitForTimeout(600);
     assert.equal(await page.locator('.lines li').count(), before, 'what is paused stands still');
     await page.getByRole('button', { name: 'Go on' }).click();
-    await page.waitForFunction((count) => document.querySelectorAll('.lines li').length > count, before);
+    await page.locator('.lines li').nth(before).waitFor();
     await line.getByRole('link', { name: /the whole story/ }).click();
     await page.getByRole('heading', { name: 'create_refund' }).waitFor();
     assert.deepEqual(problems, []);

@@ -62,7 +62,7 @@ export const LAW: Readonly<Record<string, readonly string[]>> = {
     ...words,
   ],
   console: ['console', 'console/browser', 'http', 'operate', 'decide', 'record', 'keys', ...words],
-  'console/browser': ['console/browser', 'wire/canonical.ts', 'wire/signed.ts'],
+  'console/browser': ['console/browser', 'wire/asides.ts', 'wire/canonical.ts', 'wire/signed.ts'],
   verify: ['verify', 'wire'],
   agent: ['agent', 'wire'],
 };

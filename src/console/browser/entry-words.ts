@@ -1,4 +1,5 @@
 /** An entry of the ledger in a few words and a colour: one place for every list. */
+import { type Aside, isAside } from '../../wire/asides.ts';
 import { AgentName, Badge, html, Person, Text, type Tone, type VNode } from './kit.ts';
 
 /** What lists need of an entry. */
@@ -41,16 +42,15 @@ const WORDS: Readonly<Record<string, readonly [string, Tone]>> = {
   export: ['export', 'info'],
   session: ['session', 'quiet'],
 };
-/** Steps of a conversation that goes on (overview.ts): nobody was told no. */
-const ASIDES: Readonly<Record<string, readonly [string, Tone]>> = {
+const ASIDES: Readonly<Record<Aside, readonly [string, Tone]>> = {
   nonce_needed: ['handshake', 'quiet'],
   approval_pending: ['waits', 'warn'],
   approval_too_fast: ['waits', 'warn'],
   plan_decided: ['decided', 'info'],
 };
 export function KindBadge({ line }: { readonly line: Line }): VNode {
-  const { kind, outcome, request, reason = '' } = line;
-  const [word, tone] = (kind === 'refused' ? ASIDES[reason] : undefined) ?? WORDS[kind] ?? [kind, 'quiet'];
+  const { kind, outcome, request, reason } = line;
+  const [word, tone] = (kind === 'refused' && isAside(reason) ? ASIDES[reason] : undefined) ?? WORDS[kind] ?? [kind, 'quiet'];
   if (kind === 'receipt')
     return html`<${Badge} tone=${outcome === 'done' ? 'good' : 'warn'}>${outcome === 'done' ? 'done' : (outcome ?? '').replace('_', ' ')}<//>`;
   return html`<${Badge} tone=${tone}>${kind === 'minted' && request === 'redeem' ? 'redeemed' : word}<//>`;

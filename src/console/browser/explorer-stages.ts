@@ -1,4 +1,5 @@
 /** How far an action came: what should have happened, and what did. Pure; knows no page. */
+import { isAside } from '../../wire/asides.ts';
 import type { Line } from './entry-words.ts';
 import type { Tone } from './kit.ts';
 
@@ -22,7 +23,7 @@ export function stagesOf(story: readonly Told[], now: number): readonly Stage[] 
   const of = (...kinds: readonly string[]): Step | undefined => entries.find(({ kind }) => kinds.includes(kind));
   const [first] = entries;
   const [waited, granted] = [of('pending'), of('minted')];
-  const no = of('refused', 'faulted');
+  const no = entries.find(({ kind, reason }) => kind === 'faulted' || (kind === 'refused' && !isAside(reason)));
   if (!first || !(waited ?? granted ?? no)) return [];
   const stages: Stage[] = [{ name: 'requested', at: first.at, tone: 'good' }];
   if (waited) {

@@ -29,6 +29,8 @@ it('is told for every course that an action can take', () => {
     [story('minted', 'revoked'), 'requested@100:good granted@100:good revoked@101:warn'],
     [story('intent', 'minted', done, 'ended'), 'requested@100:good granted@101:good done@102:good ended@103:good'],
     [story('refused'), 'requested@100:good refused@100:bad'],
+    [story({ kind: 'refused', reason: 'nonce_needed' }), ''],
+    [story('pending', { kind: 'refused', reason: 'approval_pending' }, 'denied'), 'requested@100:good denied@102:bad'],
     [story('faulted'), 'requested@100:good not answered@100:bad'],
     [story('pending'), 'requested@100:good waits for people:warn'],
     [story('pending', 'pending'), 'requested@100:good waits for people:warn'],
