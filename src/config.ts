@@ -166,7 +166,10 @@ const limits = z.strictObject({
   refusals: limit(60, 60).describe(
     'Refusals before anybody has proved who they are, from one address, that have a ledger entry each; beyond it one entry tells of many',
   ),
-  pressureMs: z.int().min(20).max(10_000).default(500).describe('So late as the event loop is on average, nothing more is begun: 503'),
+  pressureMs: z
+    .union([z.literal('none'), z.int().min(20).max(10_000)])
+    .default(500)
+    .describe('So late as the event loop is on average, or blocked for half a second, nothing more is begun: 503'),
 });
 
 export const ConfigSchema = z.strictObject({

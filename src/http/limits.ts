@@ -8,8 +8,8 @@ import type { Rates } from './rates.ts';
 export interface Limits {
   /** Of one address; absent: none. */
   readonly perAddress?: Rates;
-  /** So late as the event loop is on average, in ms, nothing more is begun. */
-  readonly pressureMs: number;
+  /** So late as the event loop is on average, in ms, or blocked for half a second, nothing more is begun. */
+  readonly pressureMs: number | 'none';
 }
 
 /** The address that counts: of IPv6 its /64, which is one customer's. What a trusted proxy says that is no address is not taken for one. */
@@ -27,7 +27,8 @@ class Pressure extends Error {
 
 /** For the routes that come after it. */
 export async function limit(server: FastifyInstance, { perAddress, pressureMs }: Limits): Promise<void> {
-  await server.register(underPressure, { maxEventLoopDelay: pressureMs, sampleInterval: 500, retryAfter: 1, customError: Pressure });
+  if (pressureMs !== 'none')
+    await server.register(underPressure, { maxEventLoopDelay: pressureMs, sampleInterval: 500, retryAfter: 1, customError: Pressure });
   if (!perAddress) return;
   class Store {
     incr(address: string, done: (fault: null, counted: { current: number; ttl: number }) => void): void {

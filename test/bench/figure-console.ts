@@ -39,9 +39,7 @@ export const consoles: Figure = {
   async measure({ quick, tell }) {
     const count = quick ? 100_000 : 1_000_000;
     const pending = quick ? 1_000 : 10_000;
-    const set = await setStage();
-    // Neighbours of the run must not have it turned away.
-    const stage = { ...set, config: { ...set.config, limits: { ...set.config.limits, pressureMs: 10_000 } } };
+    const stage = await setStage();
     const child = startChild();
     try {
       tell('a real exchange, to fill the ledger with its like');

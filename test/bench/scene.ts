@@ -85,7 +85,8 @@ export async function setStage(options: StageOptions = {}): Promise<Stage> {
       store: { use: 'sqlite', path: join(folder, 'data', 'countersign.db') },
       keys: { use: 'local', secret: { file: join(folder, 'key') } },
       operator: { socket: join(folder, 'operator.sock') },
-      limits: UNLIMITED,
+      // Asked at every request as elsewhere, and never so: neighbours of the run must not have it turned away.
+      limits: { ...UNLIMITED, pressureMs: 10_000 },
       metrics: 'public',
       issuers: [
         {
