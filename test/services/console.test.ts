@@ -7,7 +7,24 @@ import { assertSound, type OpenedConsole, openConsole, textOf } from './console.
 import { skipUnless } from './provision.ts';
 
 const skip = await skipUnless('chromium');
-const PAGES = ['now', 'approvals', 'agents', 'explorer', 'playground', 'keys', 'health', 'me'] as const;
+const PAGES = [
+  'now?minutes=10080',
+  'approvals?state=expired',
+  'now',
+  'approvals',
+  'agents',
+  'explorer',
+  'playground',
+  'keys',
+  'health',
+  'me',
+] as const;
+
+/** Of the menu and of tabs, what is looked at: is it seen without being looked for? */
+const hidden = (page: Page): Promise<unknown> =>
+  page.evaluate(
+    '[...document.querySelectorAll("nav [aria-current]")].filter((a) => a.getBoundingClientRect().left < 0 || a.getBoundingClientRect().right > innerWidth).map((a) => a.textContent)',
+  );
 
 describe('the console', { skip }, () => {
   let open: OpenedConsole;
@@ -54,6 +71,7 @@ describe('the console', { skip }, () => {
         await here.page.goto(`${here.base}/console/${name}`);
         await here.page.waitForSelector('main h1');
         await here.page.waitForSelector('main .loading', { state: 'detached' });
+        assert.deepEqual(await hidden(here.page), []);
         await assertSound(here.page, here.problems);
       }
     });

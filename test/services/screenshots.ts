@@ -42,6 +42,7 @@ export async function picturesOf({ stage }: ConsoleDay): Promise<readonly Pictur
     { name: 'playground', path: 'playground?agent=refund-bot&server=shop&tool=create_refund', act: tooMuch },
     { name: 'keys', path: 'keys' },
     { name: 'health', path: 'health' },
+    { name: 'me', path: 'me', as: 'Carol Okafor' },
   ];
 }
 async function tooMuch(page: Page): Promise<void> {

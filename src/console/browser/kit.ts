@@ -15,6 +15,7 @@ export {
   Person,
   Problem,
   spanOf,
+  Tabs,
   Text,
   Tile,
   type Tone,

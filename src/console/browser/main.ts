@@ -6,6 +6,7 @@ import { Empty, html, type Me, Problem, render } from './kit.ts';
 import { PAGES } from './list.ts';
 import { logOut } from './logout.ts';
 import { pages } from './pages.ts';
+import { intoView } from './parts.ts';
 
 const place = document.getElementById('page');
 const me = JSON.parse(document.body.dataset['me'] ?? '{}') as Me;
@@ -34,8 +35,10 @@ async function show(): Promise<void> {
   document.title = `${entry.title} · Countersign`;
   for (const link of document.querySelectorAll<HTMLElement>('[data-page]')) {
     if (link === document.body) continue;
-    if (link.dataset['page'] === name) link.setAttribute('aria-current', 'page');
-    else link.removeAttribute('aria-current');
+    if (link.dataset['page'] === name) {
+      link.setAttribute('aria-current', 'page');
+      intoView(link);
+    } else link.removeAttribute('aria-current');
   }
   try {
     const { Page } = await load();

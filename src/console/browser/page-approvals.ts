@@ -16,6 +16,7 @@ import {
   Person,
   partOf,
   spanOf,
+  Tabs,
   Text,
   useLoad,
   useNow,
@@ -57,22 +58,19 @@ interface InboxProps {
   readonly after: string | undefined;
 }
 function Inbox({ me, state, after }: InboxProps): VNode {
-  const here = `/console/approvals${state ? `?state=${state}` : ''}`;
   const loaded = useLoad<Answer>(
     partOf(`/operator/approvals?state=${state || 'pending&first=oldest'}`, after),
     state ? {} : { everyMs: ASK_MS },
   );
   return html`<div class="page-head"><h1>Approvals</h1>
       ${loaded.data && !state && html`<${Summary} of=${loaded.data} after=${after} />`}</div>
-    <nav class="tabs" aria-label="Which approvals">${VIEWS.map(
-      ([name, title]) =>
-        html`<a href=${`${base}/console/approvals${name ? `?state=${name}` : ''}`} aria-current=${name === state ? 'true' : undefined}>${title}</a>`,
-    )}</nav>
+    <${Tabs} label="Which approvals" tabs=${VIEWS.map(([name, title]) => [pathOf(name), title])} current=${pathOf(state)} />
     <${When} loaded=${loaded}>${({ approvals, next }: Answer) => html`
       ${approvals.length > 0 ? html`<${List} all=${approvals} me=${me} waiting=${!state} />` : after === undefined ? nothing(state) : html`<${Empty} title="Nothing here any more."><p>What stood here has been decided meanwhile.</p><//>`}
-      <${Pager} path=${here} after=${after} next=${next} back=${state ? 'Newest' : 'What waits longest'} on=${state ? 'Older' : 'Asked later'} />`}<//>
+      <${Pager} path=${pathOf(state)} after=${after} next=${next} back=${state ? 'Newest' : 'What waits longest'} on=${state ? 'Older' : 'Asked later'} />`}<//>
     ${!state && after === undefined && html`<${Fatigue} />`}`;
 }
+const pathOf = (state: string): string => `/console/approvals${state ? `?state=${state}` : ''}`;
 function Summary({ of: { approvals, next }, after }: { readonly of: Answer; readonly after: string | undefined }): VNode {
   const now = useNow();
   const open = approvals.filter((one) => stateOf(one, now) === 'pending');
@@ -129,7 +127,8 @@ function Row({ one, me, now }: { readonly one: Approval; readonly me: Me; readon
       ${
         state === 'pending'
           ? html`<p class="left"><strong>${spanOf(left)}</strong> left</p>
-            <p class="quiet">asked <${Ago} at=${one.made} />${one.demand.quorum > 1 ? ` · ${agreed(one)} of ${one.demand.quorum} agree` : ''}</p>
+            <p class="quiet">asked <${Ago} at=${one.made} /></p>
+            ${one.demand.quorum > 1 && html`<p class="quiet">${agreed(one)} of ${one.demand.quorum} agree</p>`}
             ${bar === undefined ? html`<${Badge} tone="info">yours to decide<//>` : bar === 'already_voted' ? html`<${Badge} tone="good">you agreed<//>` : bar === 'own_action' ? html`<${Badge}>done for you<//>` : ''}`
           : html`<p><${Badge} tone=${TONE[state]}>${WORD[state]}<//></p><p class="quiet"><${Ago} at=${one.votes.at(-1)?.at ?? one.until} /></p>`
       }

@@ -34,7 +34,7 @@ function Confirmation({ one, reload }: { readonly one: Approval; readonly reload
     <h2><${AgentName} id=${one.client} /> wants to run <${Text}>${one.steps ? `${one.steps.length} steps` : one.tool}<//> for you</h2>
     <p>${one.description ?? ''} <span class="quiet">Ends <${Ago} at=${one.until} />.</span></p>
     ${one.steps ? html`<${Steps} one=${one} chosen=${steps ?? []} />` : html`<${What} one=${one} compare=${false} />`}
-    ${one.purpose !== undefined && html`<p class="quoted"><${Text}>${one.purpose}<//></p>`}
+    ${one.purpose !== undefined && html`<p class="quiet small">Why, in the agent’s words, checked by nobody:</p><p class="quoted"><${Text}>${one.purpose}<//></p>`}
     ${told ? html`<p class="notice good">You have confirmed it. Others may still have to agree.</p>` : html`<${Decide} one=${one} steps=${steps} done=${reload} at="/operator/confirmations" />`}
   </article>`;
 }

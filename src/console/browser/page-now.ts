@@ -1,6 +1,6 @@
 /** Now: what agents do at this moment, what is refused and what helps, what waits. */
 import { Bars, type Series } from './chart.ts';
-import { AgentName, Ago, base, Empty, html, type Loaded, type PageProps, Text, Tile, useLoad, type VNode, When } from './kit.ts';
+import { AgentName, Ago, base, Empty, html, type Loaded, type PageProps, Tabs, Text, Tile, useLoad, type VNode, When } from './kit.ts';
 import { LiveList } from './now-live.ts';
 
 interface Counts {
@@ -39,14 +39,21 @@ const SERIES: readonly Series[] = [
   { name: 'sent to people', tone: 'warn' },
   { name: 'not answered', tone: 'quiet' },
 ];
-/** Where no rule of the bundle teaches. */
+/** What people can do where no rule of the bundle teaches; the agent is told in other words. */
 const HELP: Readonly<Record<string, string>> = {
   no_permit: 'No rule permits it to that person, or to that agent for them. The Playground finds the smallest change that would.',
   input_missing: 'A rule reads an argument that was not sent: make it optional in the rule, or required in the tool’s schema.',
   input_overflow: 'A rule counts beyond what numbers hold.',
+  suspended:
+    'It, its owner, its person or everything is halted, or the bundle suspends it. Its page under Agents says who did it, and why.',
+  client_suspended: 'The bundle suspends it: see agents.yaml.',
+  owner_missing: 'Its owner has left, so it is refused everything. Name another in agents.yaml.',
+  approval_denied: 'A person said no. What they wrote stands with the approval.',
+  approval_expired: 'Nobody decided in time. Is whoever is asked told of it? Health shows whether notices go out.',
   forbidden: 'A rule forbids it and gives no reason: write @reason and @remedy beside it.',
 };
 const ASK_MS = 5_000;
+const pathOf = (minutes: number): string => `/console/now?minutes=${minutes}`;
 
 export function Page({ me, path }: PageProps): VNode {
   const asked = Number(new URLSearchParams(path).get('minutes'));
@@ -55,10 +62,7 @@ export function Page({ me, path }: PageProps): VNode {
   const opens = me.roles.some((role) => role !== 'viewer');
   const searches = me.roles.some((role) => role === 'auditor' || role === 'operator');
   return html`<div class="page-head"><h1>Now</h1>${loaded.data && html`<${Sentence} of=${loaded.data} minutes=${minutes} />`}</div>
-    <nav class="tabs" aria-label="How far back">${SPANS.map(
-      ([one, title]) =>
-        html`<a href=${`${base}/console/now?minutes=${one}`} aria-current=${one === minutes ? 'true' : undefined}>${title}</a>`,
-    )}</nav>
+    <${Tabs} label="How far back" tabs=${SPANS.map(([one, title]) => [pathOf(one), title])} current=${pathOf(minutes)} />
     <div class="now">
       <${When} loaded=${loaded}>${(data: Overview) => html`<${Picture} data=${data} />`}<//>
       <div class="now-below">
@@ -108,7 +112,7 @@ function Beside({ loaded: { data }, minutes, searches }: BesideProps): VNode | u
                 <p class="refusal-head"><strong>${count.toLocaleString('en')} ×</strong>
                   ${searches ? html`<a href=${`${base}/console/explorer?outcome=refused&reason=${encodeURIComponent(code)}&${since}`}><code>${code}</code></a>` : html`<code>${code}</code>`}
                   <span class="quiet"><${Ago} at=${at} /></span></p>
-                <p>${remedy === undefined ? (text ?? HELP[code] ?? 'A rule says no.') : html`<${Text}>${remedy}<//>`}</p>
+                <p>${remedy === undefined ? (HELP[code] ?? text ?? 'A rule says no.') : html`<${Text}>${remedy}<//>`}</p>
                 ${policies.length > 0 && html`<p class="quiet">rule ${policies.map((id, i) => html`${i > 0 && ', '}<code>${id}</code>`)}</p>`}
               </li>`,
             )}</ol>`

@@ -1,7 +1,7 @@
 /** What pages are made of. Everything that came from elsewhere goes through `Text`: it is shown as it is, and what deceives is marked. */
 import { html } from 'htm/preact';
 import type { ComponentChildren, VNode } from 'preact';
-import { useEffect, useMemo, useState } from 'preact/hooks';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { base, type Loaded, type Refused } from './api.ts';
 import { codeOf, type Oddity, type Run, runsOf } from './suspicious.ts';
 
@@ -62,6 +62,30 @@ export const Tile = ({
   readonly label: string;
   readonly tone?: 'bad' | 'warn' | '';
 }): VNode => html`<li class=${`tile ${value > 0 ? tone : ''}`}><strong>${count(value)}</strong> <span>${label}</span></li>`;
+interface TabsProps {
+  readonly label: string;
+  /** Address without the base, and title. */
+  readonly tabs: readonly (readonly [string, string])[];
+  readonly current: string;
+}
+/** Moves a row of links that is wider than its place; sideways alone, since how far down somebody reads is theirs. */
+export function intoView(link: Element): void {
+  const row = link.parentElement;
+  if (!row) return;
+  const [its, place] = [link.getBoundingClientRect(), row.getBoundingClientRect()];
+  if (its.left < place.left || its.right > place.right) row.scrollLeft += its.left - place.left - 16;
+}
+/** Views of one page. */
+export function Tabs({ label, tabs, current }: TabsProps): VNode {
+  const nav = useRef<HTMLElement>(null);
+  useEffect(() => {
+    const link = nav.current?.querySelector('[aria-current]');
+    if (link) intoView(link);
+  }, [current]);
+  return html`<nav class="tabs" aria-label=${label} ref=${nav}>${tabs.map(
+    ([path, title]) => html`<a href=${base + path} aria-current=${path === current ? 'true' : undefined}>${title}</a>`,
+  )}</nav>`;
+}
 /** Loading, refused, or the data. */
 export function When<T>({ loaded, children }: { readonly loaded: Loaded<T>; readonly children: (data: T) => ComponentChildren }): VNode {
   const { data, error, reload } = loaded;
