@@ -2,6 +2,7 @@
 import type { FastifyInstance, FastifyRequest, onRequestAsyncHookHandler } from 'fastify';
 import { type Refusal, type Result, refuse } from '../errors.ts';
 import type { Operator, Role } from '../operate/operator.ts';
+import { operatorDocs } from './documents-operator.ts';
 import { operatorRefusal } from './operator-answer.ts';
 
 declare module 'fastify' {
@@ -26,6 +27,8 @@ export function guard(server: FastifyInstance, who: Who, refused?: Refused): voi
   server.addHook('onRoute', (route) => {
     const roles = route.config?.roles;
     if (!roles) throw new Error(`${route.url}: no roles`);
+    const docs = operatorDocs(String(route.method), route.url, roles);
+    if (docs && !route.schema) route.schema = docs;
     const ask: onRequestAsyncHookHandler = async (request, reply) => {
       reply.header('cache-control', 'no-store');
       const known = await who(request);

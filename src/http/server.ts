@@ -78,7 +78,10 @@ function endpoints(server: FastifyInstance, parts: ServerParts, document: () => 
   if (parts.people) server.register(parts.people);
 }
 /** Told by a twin that never listens: few brokers are ever asked, and no start waits for it. */
-async function describe(parts: ServerParts): Promise<object> {
+const describe = (parts: ServerParts): Promise<object> =>
+  described(parts, parts.issuer, (twin) => endpoints(twin, parts, async () => ({})));
+/** What these endpoints are, as OpenAPI. */
+export async function described(parts: Parameters<typeof bare>[0], address: string, add: (twin: FastifyInstance) => void): Promise<object> {
   const { default: swagger } = await import('@fastify/swagger');
   const twin = bare(parts);
   await twin.register(swagger, {
@@ -90,10 +93,10 @@ async function describe(parts: ServerParts): Promise<object> {
         description: 'One short-lived credential for one tool action of an AI agent.',
         license: { name: 'Apache-2.0' },
       },
-      servers: [{ url: parts.issuer }],
+      servers: [{ url: address }],
     },
   });
-  endpoints(twin, parts, async () => ({}));
+  add(twin);
   await twin.ready();
   return twin.swagger();
 }
