@@ -21,6 +21,23 @@ export const shape = (fields: Readonly<Record<string, Schema>>): Schema => ({
 const next = { 'next?': said(text, 'Where the next part begins: its `after`. Absent: this was the last') };
 const texts = list(text);
 
+/** What entries are asked for by. */
+export const filter = {
+  'agent?': said(text, 'It acted, first or further down the chain'),
+  'subject?': said(text, 'On whose behalf, as `people:u_alice`'),
+  'owner?': text,
+  'tool?': text,
+  'server?': said(text, 'Its id, or its resource'),
+  'outcome?': said(text, 'An entry’s kind, or what a receipt said'),
+  'reason?': said(text, 'Ours, or a policy’s own code'),
+  'policy?': said(text, 'A rule that decided'),
+  'by?': said(text, 'Who decided or operated'),
+  'id?': said(text, 'All entries of one action: `txn_`, `exc_`, `tok_`, `apr_`'),
+  'q?': said(text, 'An id, or a part of a name'),
+  'from?': said(whole, 'Epoch seconds, inclusive'),
+  'to?': said(whole, 'Epoch seconds, inclusive'),
+};
+
 export const halt = shape({ scope: oneOf('all', 'agent', 'owner', 'subject', 'server', 'tool'), target: text, by: text, at, reason: text });
 export const halts = shape({ halts: list(halt), ...next });
 const problem = shape({ file: text, 'line?': whole, text, 'hint?': text });

@@ -2,7 +2,7 @@
 import type { Role } from '../operate/operator.ts';
 import * as people from './documents-operator-people.ts';
 import * as shapes from './documents-operator-shapes.ts';
-import { any, oneOf, type Schema, said, shape, text, whole } from './documents-operator-shapes.ts';
+import { any, filter, oneOf, type Schema, said, shape, text, whole } from './documents-operator-shapes.ts';
 
 interface Route {
   readonly summary: string;
@@ -21,21 +21,6 @@ const page = {
   'limit?': said(whole, 'At most 1,000, which is what is told where none is given'),
 };
 const as = { 'as?': said(text, 'On the local socket, and there alone: whose, as `people:u_alice`') };
-const filter = {
-  'agent?': said(text, 'It acted, first or further down the chain'),
-  'subject?': said(text, 'On whose behalf, as `people:u_alice`'),
-  'owner?': text,
-  'tool?': text,
-  'server?': said(text, 'Its id, or its resource'),
-  'outcome?': said(text, 'An entry’s kind, or what a receipt said'),
-  'reason?': said(text, 'Ours, or a policy’s own code'),
-  'policy?': said(text, 'A rule that decided'),
-  'by?': said(text, 'Who decided or operated'),
-  'id?': said(text, 'All entries of one action: `txn_`, `exc_`, `tok_`, `apr_`'),
-  'q?': said(text, 'An id, or a part of a name'),
-  'from?': said(whole, 'Epoch seconds, inclusive'),
-  'to?': said(whole, 'Epoch seconds, inclusive'),
-};
 const ring = { 'ring?': said(oneOf('tokens', 'backends'), 'Which keys; `tokens` where none is named') };
 const days = { 'days?': said(whole, 'So long unused, a right counts as unused; 90 where none are given, at most 3,650') };
 const halting = {

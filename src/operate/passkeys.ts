@@ -21,7 +21,6 @@ import type { Store } from '../store/store.ts';
 import { sha256 } from '../wire/digest.ts';
 import { isObject, type JsonObject, parseJson } from '../wire/json.ts';
 import { no, ok } from '../wire/result.ts';
-import type { Operator } from './operator.ts';
 import { type ActChallenge, askFor, createOffers, proveAct } from './passkeys-act.ts';
 
 /** As served at GET /operator/passkeys. */
@@ -67,7 +66,7 @@ export interface Passkeys {
   /** Errors: `not_found`, also for somebody else's; else as for registering. */
   remove(person: string, asked: Removing): Promise<Result<ShownPasskey>>;
   /** All of somebody's, who has lost them. Their next one is a first one again. Errors: `not_found` for whoever has none. */
-  reset(person: string, reason: string, by: Operator): Promise<Result<{ readonly removed: readonly ShownPasskey[] }>>;
+  reset(person: string, reason: string, by: { readonly name: string }): Promise<Result<{ readonly removed: readonly ShownPasskey[] }>>;
 }
 export interface PasskeysRooms {
   readonly store: Pick<Store, 'look' | 'scan'>;
