@@ -17,17 +17,20 @@ interface Authenticator {
   readonly session: CDPSession;
   readonly id: string;
 }
-/** CDP's WebAuthn domain. `verified`: there is somebody whose finger it knows. */
-async function authenticator(page: Page, verified = true): Promise<Authenticator> {
+/** CDP's WebAuthn domain. */
+async function authenticator(
+  page: Page,
+  { transport = 'internal' }: { readonly transport?: 'internal' | 'usb' } = {},
+): Promise<Authenticator> {
   const session = await page.context().newCDPSession(page);
   await session.send('WebAuthn.enable');
   const { authenticatorId: id } = await session.send('WebAuthn.addVirtualAuthenticator', {
     options: {
       protocol: 'ctap2',
-      transport: 'internal',
+      transport,
       hasResidentKey: true,
       hasUserVerification: true,
-      isUserVerified: verified,
+      isUserVerified: true,
       automaticPresenceSimulation: true,
     },
   });
@@ -171,10 +174,55 @@ describe('a passkey in a browser', { skip: await skipUnless('chromium') }, () =>
     await rig.app.reload();
   });
 
+  it('a second one comes when the first one signs for it, and the page says what for', async () => {
+    const second = await authenticator(page, { transport: 'usb' });
+    const touch = (of: Authenticator, enabled: boolean) =>
+      of.session.send('WebAuthn.setAutomaticPresenceSimulation', { authenticatorId: of.id, enabled });
+    // Nobody touches the first one while the second one is made.
+    await touch(key, false);
+    await page.goto(`${open.base}/console/me`);
+    await page.fill('#label', 'key ring');
+    await page.getByRole('button', { name: 'Register a passkey' }).click();
+    await page.waitForSelector('#made');
+    assert.match(await textOf(page, '#made'), /Let key ring sign in your name, too\?/);
+    assert.equal(await page.locator('.passkey').count(), 1);
+    await assertSound(page, open.problems);
+    await touch(second, false);
+    await touch(key, true);
+    await page.getByRole('button', { name: 'Sign for it' }).click();
+    await page.waitForSelector('.passkey >> nth=1');
+    await assertSound(page, open.problems);
+    const entry = (await rig.entries()).findLast(({ kind }) => kind === 'passkey');
+    const proof = entry?.context?.['passkey'] as JsonObject;
+    const first = (await rig.entries()).find(({ kind, by }) => kind === 'passkey' && by === 'people:u_alice');
+    assert.deepEqual([entry?.context?.['label'], proof['credential']], ['key ring', first?.context?.['credential']]);
+    await second.session.send('WebAuthn.removeVirtualAuthenticator', { authenticatorId: second.id });
+    const report = await verifyLedger(join(rig.folder, 'data', 'countersign.db'));
+    assert.deepEqual([report.ok, report.bad], [true, undefined]);
+  });
+
+  it('signs for no other name than the page shows', async () => {
+    await page.route('**/operator/passkeys/challenge', async (route) => {
+      const asked = route.request().postDataJSON() as JsonObject;
+      const [, spare] = (await (await page.request.get(`${open.base}/operator/passkeys`)).json())['passkeys'] as readonly JsonObject[];
+      return route.continue({ postData: JSON.stringify({ ...asked, id: spare?.['id'] }) });
+    });
+    await page.goto(`${open.base}/console/me`);
+    await page.getByRole('button', { name: 'Remove' }).first().click();
+    await page.waitForSelector('[role=alert]');
+    assert.match(await textOf(page, '[role=alert]'), /not what this page shows/);
+    await page.unroute('**/operator/passkeys/challenge');
+    assert.equal(await page.locator('.passkey').count(), 2);
+  });
+
   it('removed, it signs nothing more', async () => {
     await page.goto(`${open.base}/console/me`);
-    await page.getByRole('button', { name: 'Remove' }).click();
-    await page.waitForSelector('.passkey', { state: 'detached' });
+    // The one that is lost goes first, and the other one for itself.
+    for (const name of ['key ring', 'my laptop']) {
+      const row = page.locator('.passkey', { hasText: name });
+      await row.getByRole('button', { name: 'Remove' }).click();
+      await row.waitFor({ state: 'detached' });
+    }
     const { code, id } = await pending(rig, deletion('cus_removed'));
     await approve(id);
     await page.waitForSelector('[role=alert]');
