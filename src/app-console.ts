@@ -7,6 +7,7 @@ import { readAssets } from './console/assets.ts';
 import { createConsole } from './console/console.ts';
 import { cookies } from './console/cookies.ts';
 import { createLogin, type LoginSettings } from './console/login.ts';
+import { createNames } from './console/names.ts';
 import { createSessions } from './console/session.ts';
 import { createTickets } from './console/tickets.ts';
 import { ConfigError } from './errors.ts';
@@ -14,12 +15,13 @@ import type { Metrics } from './http/health.ts';
 import { operatorEndpoints } from './http/operator.ts';
 import type { Secret } from './keys/secret.ts';
 import type { World } from './model.ts';
-import type { MintTicket, Operate } from './operate/operator.ts';
+import type { ListCalled, MintTicket, Operate } from './operate/operator.ts';
 import type { Recorder } from './record/record.ts';
 import type { Store } from './store/store.ts';
 
 export interface People {
   readonly tickets: MintTicket;
+  readonly names: ListCalled;
   /** What stands on the public address: the pages, and the operator API for those who have logged in there. */
   readonly routes: (parts: { readonly operate: Operate; readonly metrics: Metrics }) => (server: FastifyInstance) => Promise<void>;
 }
@@ -39,12 +41,14 @@ export function openConsole(
   const { issuer, console: settings } = config;
   const { sessionSeconds, idleSeconds } = settings;
   const sessions = createSessions({ ...rooms, sessionSeconds, idleSeconds });
+  const names = createNames(rooms);
   const tickets = createTickets({ ...rooms, address: `${issuer}/console/login` });
   const at = settings.login && loginSettings(config, settings.login, rooms.environment);
   const parts = {
     issuer,
     sessions,
     tickets,
+    names,
     record: rooms.record,
     cookies: cookies({ secure: issuer.startsWith('https:') }),
     assets: readAssets(),
@@ -53,6 +57,7 @@ export function openConsole(
   const { who, refused, harden, pages } = createConsole(parts);
   return {
     tickets: tickets.mint,
+    names: names.list,
     routes: (parts) => async (server) => {
       await server.register(fastifyCookie);
       server.addHook('onRequest', async (_, reply) => harden(reply));

@@ -195,7 +195,7 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
     backends: createBackends({ ...rooms, leases, environment: edge.environment }),
     ...lookout,
     reload: () => bundles.reload(),
-    ...(people && { tickets: people.tickets }),
+    ...(people && { tickets: people.tickets, people: people.names }),
     status: async () => ({ issuer: config.issuer, bundle: bundles.current().hash, report: bundles.report(), checks: await status() }),
   };
   const edges = { onRefused: meter.refused, onFault: faulted };

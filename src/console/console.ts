@@ -12,6 +12,7 @@ import type { Cookies } from './cookies.ts';
 import { forgery, isSafe } from './forgery.ts';
 import { harden } from './headers.ts';
 import { LOGIN_SECONDS, type Login } from './login.ts';
+import type { Names } from './names.ts';
 import type { Session, Sessions, Visitor } from './session.ts';
 import { createShell } from './shell.ts';
 import type { Tickets } from './tickets.ts';
@@ -22,6 +23,7 @@ export interface ConsoleParts {
   readonly issuer: string;
   readonly sessions: Sessions;
   readonly tickets: Tickets;
+  readonly names: Pick<Names, 'learn'>;
   readonly cookies: Cookies;
   readonly record: Recorder;
   readonly assets: Assets;
@@ -45,7 +47,7 @@ const UNATTENDED = 'x-countersign-unattended';
 const BACK = /^\/console(\/[A-Za-z0-9_-]{1,64}){0,3}(\?[A-Za-z0-9_.~%&=+:-]{0,1500})?$/;
 
 export function createConsole(parts: ConsoleParts): Console {
-  const { issuer, sessions, tickets, cookies, record, assets, login } = parts;
+  const { issuer, sessions, tickets, names, cookies, record, assets, login } = parts;
   const { origin, host, pathname } = new URL(issuer);
   const base = pathname === '/' ? '' : pathname;
   const shell = createShell({ assets, base, host });
@@ -126,7 +128,11 @@ export function createConsole(parts: ConsoleParts): Console {
     const old = await sessionOf(request);
     if (old) await sessions.end(old, 'this');
     const draft = record.open('console', () => addressOf(request));
-    return welcome(reply, visitor, back, () => sessions.begin(visitor, draft));
+    return welcome(reply, visitor, back, async () => {
+      const made = await sessions.begin(visitor, draft);
+      if (made.ok) await names.learn(visitor);
+      return made;
+    });
   }
   async function show(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     const path = request.url.split('?')[0] ?? '';

@@ -93,6 +93,7 @@ export const fatigue = shape({
   ),
   ...next,
 });
+export const called = shape({ people: list(shape({ name: text, called: text })), ...next });
 const passkey = shape({ id: text, credential: text, label: text, made: at, 'used?': at });
 export const onePasskey = passkey;
 export const passkeys = shape({

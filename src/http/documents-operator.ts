@@ -244,6 +244,13 @@ export const OPERATOR_ROUTES: Readonly<Record<string, Route>> = {
     answer: people.removed,
     errors: [400, 404, 409],
   },
+  'GET /operator/people': {
+    summary: 'What those who logged in within 90 days are called, where there is a console',
+    description: 'Their issuer’s word, which they may have chosen: to be shown beside a name, and never in its place.',
+    query: shape(page),
+    answer: people.called,
+    errors: [400],
+  },
   'POST /operator/tickets': {
     summary: 'A one-time link to the console; on the local socket alone',
     body: nothing,

@@ -18,6 +18,7 @@ import { guard, operatorOf, type Refused, type Who } from './operator-guard.ts';
 import { liveEndpoints } from './operator-live.ts';
 import { readPage } from './operator-page.ts';
 import { passkeyEndpoints, passkeyResetEndpoint } from './operator-passkeys.ts';
+import { peopleEndpoint } from './operator-people.ts';
 import { playgroundEndpoints } from './operator-playground.ts';
 import { revokeEndpoints } from './operator-revoke.ts';
 import { similarEndpoint } from './operator-similar.ts';
@@ -113,6 +114,7 @@ export function operatorEndpoints(server: FastifyInstance, parts: OperatorParts)
   if (operate.passkeys) (parts.local ? passkeyResetEndpoint : passkeyEndpoints)(server, operate.passkeys);
   similarEndpoint(server, operate);
   if (parts.local && operate.tickets) ticketEndpoint(server, operate.tickets);
+  if (operate.people) peopleEndpoint(server, operate.people);
   metricsEndpoint(server, parts.metrics, { roles: ROLES, path: parts.local ? '/metrics' : '/operator/metrics' });
 }
 

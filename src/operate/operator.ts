@@ -12,6 +12,7 @@ import type { Fatigue } from './fatigue.ts';
 import type { Keys, RingName } from './keys.ts';
 import type { Live } from './live.ts';
 import type { Overview } from './overview.ts';
+import type { PageAsked, Part } from './page.ts';
 import type { Passkeys } from './passkeys.ts';
 import type { Playground } from './playground.ts';
 import type { Revoke } from './revoke.ts';
@@ -39,6 +40,13 @@ export const localOperator = (user: string): Operator => ({
 });
 /** A link that logs its operator in to the console, once, within a minute. One entry. */
 export type MintTicket = (by: Operator) => Promise<Result<{ readonly url: string; readonly expires_in: number }>>;
+/** What a person is called: their issuer's word at a login, shown beside their name and never trusted for it. */
+export interface Called {
+  readonly name: string;
+  readonly called: string;
+}
+/** Of those who logged in lately, in no order that says anything. */
+export type ListCalled = (page: PageAsked) => Promise<Part<Called>>;
 export interface Operate {
   /** `backends` only where a back end is configured. */
   readonly rings: Readonly<Partial<Record<RingName, Keys>> & { tokens: Keys }>;
@@ -61,5 +69,7 @@ export interface Operate {
   readonly reload: (by: Operator) => Promise<Report>;
   /** Where there is a console. */
   readonly tickets?: MintTicket;
+  /** Where there is a console. */
+  readonly people?: ListCalled;
   readonly status: () => Promise<object>;
 }

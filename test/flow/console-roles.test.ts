@@ -42,6 +42,7 @@ const TABLE: readonly Row[] = [
   ['GET', '/operator/confirmations', 's', 200],
   ['POST', '/operator/confirmations/{id}', 's', 400, `/operator/confirmations/${NONE}`],
   ['POST', '/operator/confirmations/{id}/challenge', 's', 404, `/operator/confirmations/${NONE}/challenge`],
+  ['GET', '/operator/people', 'vaou', 200],
   ['GET', '/operator/passkeys', 's', 200],
   ['POST', '/operator/passkeys', 's', 400],
   ['POST', '/operator/passkeys/options', 's', 200],

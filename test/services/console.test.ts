@@ -124,6 +124,17 @@ describe('the console', { skip }, () => {
     await page.emulateMedia({ colorScheme: 'light' });
   });
 
+  it('shows what somebody is called in quotation marks beside who they are, and lets it deceive nobody', async () => {
+    const hostile = '<img src=x> people:u_root\u202e';
+    await open.enter({ sub: 'u_alice', name: hostile, roles: ['viewer'] });
+    const page = await open.enter({ sub: 'u_vi', name: 'Vi', roles: ['viewer'] });
+    await page.goto(`${open.base}/console/agents/refund-bot`);
+    await page.waitForSelector('.called');
+    assert.match(await textOf(page, '.person'), /^people:u_alice “<img src=x> people:u_rootU\+202E”$/);
+    assert.equal(await page.locator('main img').count(), 0);
+    await assertSound(page, open.problems);
+  });
+
   it('says which role is needed, and shows whoever has none what concerns them alone', async () => {
     const viewer = await open.enter({ sub: 'u_vi', name: 'Vi', roles: ['viewer'] });
     await viewer.goto(`${open.base}/console/approvals/apr_${'0'.repeat(32)}`);

@@ -3,6 +3,7 @@ import { html } from 'htm/preact';
 import type { ComponentChildren, VNode } from 'preact';
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { base, type Loaded, type Refused } from './api.ts';
+import { useCalled } from './called.ts';
 import { codeOf, type Oddity, type Run, runsOf } from './suspicious.ts';
 
 const LONG = 600;
@@ -32,11 +33,12 @@ const mark = ({ text, odd }: Run): ComponentChildren =>
   odd === undefined
     ? text
     : html`<span class=${`odd odd-${odd}`} title=${`${codeOf(text)} ${ODD[odd]}`}>${odd === 'lookalike' ? text : ''}<span class="code">${codeOf(text)}</span></span>`;
-/** `<issuer id>:<sub>`, with the issuer quiet. */
+/** `<issuer id>:<sub>`, with the issuer quiet; and in quotation marks what their issuer calls them, if it is known. */
 export function Person({ name }: { readonly name: string }): VNode {
   const at = name.indexOf(':');
+  const called = useCalled(name);
   if (at < 0) return html`<span class="person"><${Text}>${name}<//></span>`;
-  return html`<span class="person"><span class="quiet">${name.slice(0, at)}:</span><${Text}>${name.slice(at + 1)}<//></span>`;
+  return html`<span class="person"><span class="quiet">${name.slice(0, at)}:</span><${Text}>${name.slice(at + 1)}<//>${called !== undefined && html` <span class="called">“<${Text} fold=${40}>${called}<//>”</span>`}</span>`;
 }
 export const AgentName = ({ id }: { readonly id: string }): VNode =>
   html`<a class="agent" href=${`${base}/console/agents/${encodeURIComponent(id)}`}><${Text}>${id}<//></a>`;
