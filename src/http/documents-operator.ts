@@ -271,6 +271,8 @@ const MEANS: Readonly<Record<number, string>> = {
   403: 'Not for these roles, or refused',
   404: 'There is none',
   409: 'It stands otherwise by now; `detail` says how',
+  413: 'The body is too large',
+  415: 'Another media type than JSON',
   429: 'Too many at once',
   503: 'It cannot be answered safely now',
 };
@@ -280,7 +282,7 @@ export function operatorDocs(method: string, path: string, roles: readonly Role[
   if (!route) return undefined;
   const { summary, description, query, body, answer, type = 'application/json', errors = [] } = route;
   const may = roles.includes('self') ? 'Whoever has logged in, about themselves.' : `Roles: ${roles.join(', ')}.`;
-  const codes = [...new Set([...errors, 401, 403, 503])].sort();
+  const codes = [...new Set([...errors, ...(body ? [413, 415] : []), 401, 403, 503])].sort();
   return {
     summary,
     description: [description, may].filter(Boolean).join(' '),

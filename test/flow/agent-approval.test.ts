@@ -7,9 +7,9 @@ import { after, before, describe, it } from 'node:test';
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { pino } from 'pino';
 import { type Stage, setStage } from '../../scripts/demo/stage.ts';
-import { operatorClient } from '../../scripts/operator-client.ts';
 import { type Agent, AgentError, createAgent, type FetchOptions, type Waiting } from '../../src/agent/agent.ts';
 import type { ShownApproval } from '../../src/operate/approvals.ts';
+import { documentedClient } from '../support/documented.ts';
 
 let folder: string;
 let stage: Stage;
@@ -39,7 +39,7 @@ const connect = async (options: FetchOptions): Promise<Client> => {
   return client;
 };
 const operator = (method: 'GET' | 'POST', path: string, body?: object) =>
-  operatorClient({ socket: join(folder, 'operator.sock') })(method, path, body);
+  documentedClient(join(folder, 'operator.sock'))(method, path, body);
 async function waits(): Promise<ShownApproval> {
   for (;;) {
     const { approvals } = (await operator('GET', '/operator/approvals')).body as { readonly approvals: readonly ShownApproval[] };

@@ -10,9 +10,9 @@ import { StreamableHTTPClientTransport as TransportV1 } from '@modelcontextproto
 import { UrlElicitationRequiredError as ElicitationV1 } from '@modelcontextprotocol/sdk/types.js';
 import { pino } from 'pino';
 import { type Stage, setStage } from '../../scripts/demo/stage.ts';
-import { operatorClient } from '../../scripts/operator-client.ts';
 import { type Agent, AgentError, createAgent, type PlanOptions, type PlanWaiting } from '../../src/agent/agent.ts';
 import type { ShownApproval } from '../../src/operate/approvals.ts';
+import { documentedClient } from '../support/documented.ts';
 
 let folder: string;
 let stage: Stage;
@@ -37,7 +37,7 @@ after(async () => {
 });
 
 const operator = (method: 'GET' | 'POST', path: string, body?: object) =>
-  operatorClient({ socket: join(folder, 'operator.sock') })(method, path, body);
+  documentedClient(join(folder, 'operator.sock'))(method, path, body);
 async function until<T>(what: () => Promise<T | undefined>): Promise<T> {
   for (;;) {
     const found = await what();

@@ -1,9 +1,10 @@
 /** What tests of approval do through the front door: ask, poll, vote. */
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { operatorClient, type Answer as Told } from '../../scripts/operator-client.ts';
+import type { Answer as Told } from '../../scripts/operator-client.ts';
 import type { ShownApproval } from '../../src/operate/approvals.ts';
 import type { JsonObject } from '../../src/wire/json.ts';
+import { documentedClient } from '../support/documented.ts';
 import type { Answer, Asking, Rig } from '../support/rig.ts';
 import { freshNonce } from './front-door.ts';
 
@@ -38,7 +39,7 @@ export const polling = (code: string, more: Asking = {}): Asking => ({
 export const poll = (rig: Rig, code: string, more: Asking = {}): Promise<Answer> => asking(rig, polling(code, more));
 
 export const operator = (rig: Rig, method: 'GET' | 'POST', path: string, body?: object): Promise<Told> =>
-  operatorClient({ socket: join(rig.folder, 'operator.sock') })(method, path, body);
+  documentedClient(join(rig.folder, 'operator.sock'))(method, path, body);
 export const vote = (rig: Rig, id: string, how: 'approve' | 'deny' = 'approve', as = 'people:u_alice'): Promise<Told> =>
   operator(rig, 'POST', `/operator/approvals/${id}`, { vote: how, as, reason: 'looked at the ticket' });
 export async function inbox(rig: Rig): Promise<readonly ShownApproval[]> {

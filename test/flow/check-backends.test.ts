@@ -4,8 +4,8 @@ import { execFile } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, beforeEach, it } from 'node:test';
-import { operatorClient } from '../../scripts/operator-client.ts';
 import type { BackendsStatus, EndedLease, Tried } from '../../src/operate/backends.ts';
+import { documentedClient } from '../support/documented.ts';
 import { type FakeBackend, fakeArm, fakeBackend, fakeProgram, registerFake } from '../support/fake-backend.ts';
 import { type Rig, startRig } from '../support/rig.ts';
 import type { Program } from '../support/toy.ts';
@@ -34,7 +34,7 @@ beforeEach(() => {
 });
 
 const socket = (): string => join(rig.folder, 'operator.sock');
-const call = (method: 'GET' | 'POST', path: string, body?: object) => operatorClient({ socket: socket() })(method, path, body);
+const call = (method: 'GET' | 'POST', path: string, body?: object) => documentedClient(socket())(method, path, body);
 const REFUND = { server: 'shop', tool: 'create_refund', kind: 'fake', arguments: { payment_id: 'p', amount_minor: 1, currency: 'EUR' } };
 interface Ran {
   readonly code: number;

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { explainOffline } from '../../scripts/explain.ts';
-import { operatorClient } from '../../scripts/operator-client.ts';
+import { documentedClient } from '../support/documented.ts';
 import { jwt } from '../support/keys.ts';
 import { type Asking, REFUND, RESOURCE, type Rig, startRig } from '../support/rig.ts';
 import { claimsOf, revoke, tokenOf } from './front-door.ts';
@@ -29,7 +29,7 @@ async function sendReceipt(token: string): Promise<Response> {
 
 describe('explain', () => {
   const explain = async (id: string): Promise<readonly string[]> => {
-    const { status, body } = await operatorClient({ socket: join(rig.folder, 'operator.sock') })('GET', `/operator/explain/${id}`);
+    const { status, body } = await documentedClient(join(rig.folder, 'operator.sock'))('GET', `/operator/explain/${id}`);
     assert.equal(status, 200);
     const { words } = body as { words: readonly string[] };
     const offline = await explainOffline(join(rig.folder, 'data', 'countersign.db'), id);
@@ -69,6 +69,6 @@ describe('explain', () => {
   });
 
   it('knows nothing of what never was', async () => {
-    assert.equal((await operatorClient({ socket: join(rig.folder, 'operator.sock') })('GET', '/operator/explain/txn_0')).status, 404);
+    assert.equal((await documentedClient(join(rig.folder, 'operator.sock'))('GET', '/operator/explain/txn_0')).status, 404);
   });
 });

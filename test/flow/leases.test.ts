@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { operatorClient } from '../../scripts/operator-client.ts';
 import type { LeasesStatus } from '../../src/mint/lease-status.ts';
 import { eventually } from '../faults/harness.ts';
+import { documentedClient } from '../support/documented.ts';
 import { jwt } from '../support/keys.ts';
 import { type Answer, RESOURCE, type Rig, startRig } from '../support/rig.ts';
 import { type ToyProgram, toyProgram } from '../support/toy.ts';
@@ -27,7 +27,7 @@ after(async () => {
 
 const ended = (answer: Answer): boolean => program.backEnd.ended.includes(String(credentialOf(answer)['user']));
 const operator = async <T>(path: string): Promise<T> => {
-  const { status, body } = await operatorClient({ socket: join(rig.folder, 'operator.sock') })('GET', path);
+  const { status, body } = await documentedClient(join(rig.folder, 'operator.sock'))('GET', path);
   assert.equal(status, 200);
   return body as T;
 };

@@ -4,10 +4,10 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { operatorClient } from '../../scripts/operator-client.ts';
 import { verifyLedger } from '../../scripts/verify-ledger.ts';
 import type { Entry } from '../../src/model.ts';
 import type { JsonObject } from '../../src/wire/json.ts';
+import { documentedClient } from '../support/documented.ts';
 import { jwt, newKey } from '../support/keys.ts';
 import { type Answer, type Asking, answerOf, REFUND, RESOURCE, type Rig, startRig } from '../support/rig.ts';
 import {
@@ -70,7 +70,7 @@ function keep(token: string): void {
 }
 const rows = async (): Promise<readonly JsonObject[]> =>
   (await rig.app.store.scan({ term: 'entry', limit: 10_000 })).map((row) => row.value as JsonObject);
-const operator = () => operatorClient({ socket: join(rig.folder, 'operator.sock') });
+const operator = () => documentedClient(join(rig.folder, 'operator.sock'));
 const receipt = (token: string, key = rig.server): Promise<string> => {
   const at = rig.now();
   const claims = { iss: 'shop', sub: 'shop', aud: rig.issuer, iat: at, exp: at + 60, jti: randomUUID(), txn: claimsOf(token)['txn'] };

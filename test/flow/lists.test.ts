@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { operatorClient, wholeList } from '../../scripts/operator-client.ts';
+import { wholeList } from '../../scripts/operator-client.ts';
+import { documentedClient } from '../support/documented.ts';
 import { type Rig, startRig } from '../support/rig.ts';
 import { agentsOfCrowd, crowd, hex, MANY, many, write } from './crowd.ts';
 
@@ -14,7 +15,7 @@ before(async () => {
 });
 after(() => rig.stop());
 
-const ask = (method: 'GET' | 'POST', path: string) => operatorClient({ socket: join(rig.folder, 'operator.sock') })(method, path);
+const ask = (method: 'GET' | 'POST', path: string) => documentedClient(join(rig.folder, 'operator.sock'))(method, path);
 type Row = Readonly<Record<string, unknown>>;
 async function part(path: string, name: string): Promise<{ readonly rows: readonly Row[]; readonly next?: string; readonly body: Row }> {
   const { status, body } = await ask('GET', path);

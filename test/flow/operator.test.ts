@@ -7,10 +7,10 @@ import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
-import { operatorClient } from '../../scripts/operator-client.ts';
 import type { KeysStatus, StepOutcome } from '../../src/operate/keys.ts';
 import { createVerifier, memoryConsumed, type Verifier } from '../../src/verify/verify.ts';
 import type { JsonObject } from '../../src/wire/json.ts';
+import { documentedClient } from '../support/documented.ts';
 import { proofFor, REFUND, RESOURCE, type Rig, startRig } from '../support/rig.ts';
 import { type AheadWorld, aheadWorld, claimsOf, editBundle, freshNonce, get, tokenOf } from './front-door.ts';
 
@@ -26,7 +26,7 @@ before(async () => {
 });
 after(() => rig.stop());
 
-const call = (method: 'GET' | 'POST', path: string, body?: object) => operatorClient({ socket })(method, path, body);
+const call = (method: 'GET' | 'POST', path: string, body?: object) => documentedClient(socket)(method, path, body);
 const status = async (): Promise<KeysStatus> => (await call('GET', '/operator/keys')).body as KeysStatus;
 const states = async (): Promise<string> =>
   (await status()).keys

@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { operatorClient } from '../../scripts/operator-client.ts';
 import type { AgentStatus, AgentsStatus } from '../../src/operate/agents.ts';
 import type { PlaygroundAnswer, PlaygroundQuestion, Stage } from '../../src/operate/playground.ts';
 import type { JsonObject } from '../../src/wire/json.ts';
+import { documentedClient } from '../support/documented.ts';
 import { type Asking, REFUND, type Rig, startRig } from '../support/rig.ts';
 import { addToBundle, asItself, editBundle, LIST } from './front-door.ts';
 
@@ -26,7 +26,7 @@ before(async () => {
 after(() => rig.stop());
 
 const call = (method: 'GET' | 'POST', path: string, body?: object) =>
-  operatorClient({ socket: join(rig.folder, 'operator.sock') })(method, path, body);
+  documentedClient(join(rig.folder, 'operator.sock'))(method, path, body);
 const ask: PlaygroundQuestion = {
   agent: 'refund-bot',
   for: { sub: 'people:u_bob', kind: 'person', attributes: { groups: ['support'] } },

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, beforeEach, describe, it } from 'node:test';
-import { operatorClient } from '../../scripts/operator-client.ts';
 import type { JsonObject } from '../../src/wire/json.ts';
+import { documentedClient } from '../support/documented.ts';
 import { REFUND, RESOURCE, type Rig, startRig } from '../support/rig.ts';
 import { type ToyProgram, toyProgram } from '../support/toy.ts';
 import { type AheadWorld, aheadWorld, claimsOf, freshNonce, get } from './front-door.ts';
@@ -78,7 +78,7 @@ describe('a tool server redeems an action token', () => {
       );
       assert.notEqual(entry.jti, jti, 'an issuance of its own');
     }
-    const ask = operatorClient({ socket: join(rig.folder, 'operator.sock') });
+    const ask = documentedClient(join(rig.folder, 'operator.sock'));
     const { words } = (await ask('GET', `/operator/explain/${txn}`)).body as { words: readonly string[] };
     const text = words.join('\n');
     for (const part of ['granted', 'redeemed by shop for a toy credential', 'acting', 'refund-bot', 'people:u_bob', String(txn)])

@@ -4,8 +4,9 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
-import { operatorClient } from '../../scripts/operator-client.ts';
+import type { operatorClient } from '../../scripts/operator-client.ts';
 import type { Outstanding, RevokeOutcome } from '../../src/operate/revoke.ts';
+import { documentedClient } from '../support/documented.ts';
 import { type Answer, type Rig, startRig } from '../support/rig.ts';
 import { claimsOf, introspect, tokenOf } from './front-door.ts';
 
@@ -13,7 +14,7 @@ let rig: Rig;
 let call: ReturnType<typeof operatorClient>;
 before(async () => {
   rig = await startRig();
-  call = operatorClient({ socket: join(rig.folder, 'operator.sock') });
+  call = documentedClient(join(rig.folder, 'operator.sock'));
 });
 after(() => rig.stop());
 

@@ -7,13 +7,13 @@ import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
-import { operatorClient } from '../../scripts/operator-client.ts';
 import type { EntriesPage } from '../../src/operate/entries.ts';
 import type { Overview } from '../../src/operate/overview.ts';
 import type { Usage } from '../../src/operate/search.ts';
 import { link } from '../../src/store/chain.ts';
 import { canonical } from '../../src/wire/digest.ts';
 import type { JsonObject } from '../../src/wire/json.ts';
+import { documentedClient } from '../support/documented.ts';
 import { REFUND, RESOURCE, type Rig, startRig } from '../support/rig.ts';
 import { claimsOf, tokenOf } from './front-door.ts';
 import { stream } from './streams.ts';
@@ -31,7 +31,7 @@ before(async () => {
 });
 after(() => rig.stop());
 
-const get = (path: string) => operatorClient({ socket })('GET', path);
+const get = (path: string) => documentedClient(socket)('GET', path);
 async function found(query: string): Promise<EntriesPage> {
   const { status, body } = await get(`/operator/entries?${query}`);
   assert.equal(status, 200, query);
@@ -153,7 +153,7 @@ describe('the index', () => {
     const other = await startRig({ console: { index: '/dev/null/nowhere' } });
     try {
       await other.ask();
-      const ask = operatorClient({ socket: join(other.folder, 'operator.sock') });
+      const ask = documentedClient(join(other.folder, 'operator.sock'));
       const { status, body } = await ask('GET', '/operator/entries?agent=refund-bot');
       assert.deepEqual([status, (body as EntriesPage).entries.length], [200, 1], 'where no file can be, it is in memory');
       assert.ok(other.log.some((line) => line.includes('index of the ledger is made again')));

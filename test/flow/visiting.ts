@@ -1,6 +1,7 @@
 /** What tests of the console do without a browser: log in as somebody, and send what a page would, or would not. */
 import assert from 'node:assert/strict';
 import type { Role } from '../../src/operate/operator.ts';
+import { documented } from '../support/documented.ts';
 import { type Answer, answerOf, type Rig } from '../support/rig.ts';
 
 export interface Visit {
@@ -30,6 +31,10 @@ export async function begun(rig: Rig, path = '/console/login'): Promise<{ readon
   return { back: there.headers.get('location') ?? '', cookie: cookieOf(started, 'login') ?? '' };
 }
 export const comeBack = (back: string, cookie: string): Promise<Answer> => fetched(back, { headers: { cookie } });
+function told(method: string, path: string, answer: Answer): Answer {
+  documented(method, path, answer.status, answer.body);
+  return answer;
+}
 /** A whole login. */
 export async function logIn(rig: Rig, { sub = 'u_alice', roles = ['viewer'], teams = [] }: Visitor = {}, planted = ''): Promise<Visit> {
   rig.idp.person = { sub, name: 'Somebody', groups: [...roles.map((role) => `console-${role}`), ...teams] };
@@ -44,8 +49,10 @@ export async function visit(rig: Rig, cookie: string): Promise<Visit> {
   return {
     cookie,
     pledge,
-    get: (path, headers = {}) => fetched(`${rig.issuer}${path}`, { headers: { cookie, ...headers } }),
-    post(path, body = {}, headers = {}) {
+    async get(path, headers = {}) {
+      return told('GET', path, await fetched(`${rig.issuer}${path}`, { headers: { cookie, ...headers } }));
+    },
+    async post(path, body = {}, headers = {}) {
       const usual = {
         cookie,
         origin: rig.issuer,
@@ -54,7 +61,7 @@ export async function visit(rig: Rig, cookie: string): Promise<Visit> {
         'x-countersign-pledge': pledge,
       };
       const sent = Object.fromEntries(Object.entries({ ...usual, ...headers }).filter(([, value]) => value !== ''));
-      return fetched(`${rig.issuer}${path}`, { method: 'POST', headers: sent, body: JSON.stringify(body) });
+      return told('POST', path, await fetched(`${rig.issuer}${path}`, { method: 'POST', headers: sent, body: JSON.stringify(body) }));
     },
   };
 }
