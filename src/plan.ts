@@ -1,8 +1,8 @@
 /** The flow of a plan (wire.md §3.4): authenticate → decide on each step → who must agree, once → record → answer. Its steps are exchanges: broker.ts. */
-import type { PlanStatus, Plans, Submitted } from './approve/plans.ts';
+import { type PlanStatus, type Plans, type Submitted, UNASKED_SECONDS } from './approve/plans.ts';
 import type { Authenticator } from './authenticate/authenticate.ts';
 import type { Bundles } from './bundle/bundle.ts';
-import { sharesOf } from './decide/budgets.ts';
+import { overspent, sharesOf, spentOf, together } from './decide/budgets.ts';
 import { decide } from './decide/decide.ts';
 import { strictest } from './decide/demands.ts';
 import { type Result, refuse } from './errors.ts';
@@ -67,9 +67,10 @@ async function submit(rooms: PlanRooms, request: PlanRequest, bundle: Bundle, dr
   const steps = await authenticate.steps(request, caller.value, bundle, draft);
   if (!steps.ok) return steps;
 
-  // What one of them takes from a budget the others do not see yet: each is held against it again when it is taken.
+  // Each by itself, and held against it again when it is taken: nothing is reserved for a plan.
   const shares = steps.value.map(({ asked }) => sharesOf(asked, bundle));
   const { sums } = await store.look([], shares.flat());
+  const spent = [];
   const judged = [];
   const policies = new Set<string>();
   let seen = 0;
@@ -77,6 +78,7 @@ async function submit(rooms: PlanRooms, request: PlanRequest, bundle: Bundle, dr
     const own = shares[step] ?? [];
     const left = sums.slice(seen, seen + own.length);
     seen += own.length;
+    spent.push(spentOf(own, left));
     const decision = await world.turn('decide', () => decide(asked, bundle, draft, own, left));
     for (const id of draft.facts.policies ?? []) policies.add(id);
     if (!decision.ok) {
@@ -89,7 +91,10 @@ async function submit(rooms: PlanRooms, request: PlanRequest, bundle: Bundle, dr
   draft.note({ policies: [...policies] });
 
   const demand = strictest(judged.flatMap((one) => one.demand ?? []));
-  const submitted = await plans.submit(judged, { ordered: request.ordered, ...(demand && { demand }) }, draft);
+  // What cannot be afforded as a whole nobody is asked about.
+  const over = overspent(together(spent, demand?.ttlSeconds ?? UNASKED_SECONDS), true);
+  const how = { ordered: request.ordered, ...(demand && { demand }), ...(over && { over: over.error }) };
+  const submitted = await plans.submit(judged, how, draft);
   if (!submitted.ok) return submitted;
   const { claims, ...answer } = submitted.value;
   const recorded = await record.commit(draft, answer.state, claims);

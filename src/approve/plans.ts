@@ -1,10 +1,10 @@
 /** Several actions, one decision of people (wire.md §3.4). Which of them may be taken is plan.ts; that they are taken one by one is the record's version. */
-import { type Result, refuse } from '../errors.ts';
+import { type Refusal, type Result, refuse } from '../errors.ts';
 import type { Agreed, Asked, Bundle, Caller, Claim, Demand, Draft, EpochSeconds, Facts } from '../model.ts';
 import type { Found, Store } from '../store/store.ts';
 import { digest } from '../wire/digest.ts';
 import type { JsonObject } from '../wire/json.ts';
-import { ok } from '../wire/result.ts';
+import { no, ok } from '../wire/result.ts';
 import { planned } from '../wire/signed.ts';
 import { type Asking, type Deferral, factsOf, NEVER, wordsOf } from './asking.ts';
 import { TOO_MANY } from './crowd.ts';
@@ -21,6 +21,14 @@ export interface Judged {
   readonly facts: Facts;
   readonly demand?: Demand;
   readonly claims: readonly Claim[];
+}
+/** Of all steps as one. */
+export interface Whole {
+  readonly ordered: boolean;
+  /** The strictest of theirs. */
+  readonly demand?: Demand;
+  /** They cannot all be afforded. What was taken of an earlier one has been paid. */
+  readonly over?: Refusal;
 }
 export interface Submitted {
   /** `approved`: nobody has to be asked. */
@@ -41,8 +49,8 @@ export interface PlanStatus {
   readonly deferral: Deferral;
 }
 export interface Plans {
-  /** One approval for all of them; the same plan again has the same code. `demand`: the strictest of theirs. Errors: as of a single approval, with the `step`. */
-  submit(steps: readonly Judged[], how: { readonly ordered: boolean; readonly demand?: Demand }, draft: Draft): Promise<Result<Submitted>>;
+  /** One approval for all of them; the same plan again has the same code. Errors: as of a single approval, with the `step`; `over` of a new one. */
+  submit(steps: readonly Judged[], how: Whole, draft: Draft): Promise<Result<Submitted>>;
   /**
    * An exchange that names a plan, with what people gave it; any other as it is. Errors: as of a poll, and `step_refused` with `step_unlisted`,
    * `step_not_agreed`, `step_early`.
@@ -66,7 +74,7 @@ export interface PlansOptions {
 }
 export const PLAN_TOOL = 'plan';
 /** How long a plan may be taken that nobody has to agree to. Seconds. */
-const UNASKED_SECONDS = 900;
+export const UNASKED_SECONDS = 900;
 const NOBODY: Demand = { who: [], quorum: 0, ttlSeconds: UNASKED_SECONDS };
 
 export function createPlans({ store, keeper, asking, unhalted, reaches, resource, proofs }: PlansOptions): Plans {
@@ -129,7 +137,7 @@ export function createPlans({ store, keeper, asking, unhalted, reaches, resource
   }
 
   return {
-    async submit(steps, { ordered, demand }, draft) {
+    async submit(steps, { ordered, demand, over }, draft) {
       const [first] = steps;
       if (!first) throw new Error('a plan has steps');
       const { caller, subject, jkt } = first.asked;
@@ -155,6 +163,7 @@ export function createPlans({ store, keeper, asking, unhalted, reaches, resource
           deferral: asking.deferral(earlier, now),
           claims: [],
         });
+      if (over) return no(over);
       if (demand && place.crowded) return refuse('approvals_too_many', { remedy: TOO_MANY });
       const state = demand ? 'pending' : 'approved';
       if (demand) draft.note({ detail: wordsOf(demand) });

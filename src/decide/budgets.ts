@@ -52,20 +52,33 @@ export const spentOf = (shares: readonly Share[], sums: readonly number[]): read
 export const leftOf = (all: readonly Spent[]): JsonObject =>
   Object.fromEntries(all.map(({ budget: { id, limit }, spent }) => [id, { limit, left: Math.max(0, Math.floor(limit - spent)) }]));
 
-/** The first budget that does not have so much left, as a refusal that says what would fit. */
-export function overspent(all: readonly Spent[]): { readonly ok: false; readonly error: Refusal } | undefined {
+/**
+ * Several actions as one, where more than one of them takes from a budget. A budget whose window ends while they may still be taken has room again for
+ * those that come later: it is left to each of them. `lastsSeconds`: how long they may be taken.
+ */
+export function together(steps: readonly (readonly Spent[])[], lastsSeconds: number): readonly Spent[] {
+  return [...Map.groupBy(steps.flat(), ({ sum }) => sum).values()].flatMap(([first, ...more]) =>
+    first && more.length > 0 && first.windowSeconds >= lastsSeconds
+      ? [{ ...first, amount: more.reduce((amount, one) => amount + one.amount, first.amount) }]
+      : [],
+  );
+}
+/** The first budget that does not have so much left, as a refusal that says what would fit. `steps`: what several take together. */
+export function overspent(all: readonly Spent[], steps = false): { readonly ok: false; readonly error: Refusal } | undefined {
   const over = all.find(({ budget, spent, amount }) => spent + amount > budget.limit);
   if (!over) return undefined;
   const { budget, spent, amount } = over;
   const { id, title, sum, limit, windowSeconds } = budget;
   const left = Math.max(0, Math.floor(limit - spent));
   const wait = `what was spent is free again ${spell(windowSeconds)} after it was`;
-  const smaller = sum !== undefined && left > 0 ? `Lower ${sum} to ${left} or less, or wait: ` : '';
-  const text = `${title}: ${number(spent)} of ${number(limit)} spent, ${number(amount)} asked. ${smaller}${smaller ? wait : `W${wait.slice(1)}`}.`;
-  const hints = [
-    { budget: id, limit, spent, left, window_seconds: windowSeconds, ...(sum !== undefined && { argument: sum, maximum: left }) },
-  ];
-  return refuse('budget_exhausted', { detail: id, remedy: { text, hints } });
+  const lower = steps ? `Ask for ${number(left)} or less in all` : sum !== undefined ? `Lower ${sum} to ${left} or less` : undefined;
+  const smaller = lower !== undefined && left > 0 ? `${lower}, or wait: ${wait}` : `W${wait.slice(1)}`;
+  const text = `${title}: ${number(spent)} of ${number(limit)} spent, ${number(amount)} asked${steps ? ' by the steps together' : ''}. ${smaller}.`;
+  const most = steps ? { together: amount } : sum !== undefined ? { argument: sum, maximum: left } : {};
+  return refuse('budget_exhausted', {
+    detail: id,
+    remedy: { text, hints: [{ budget: id, limit, spent, left, window_seconds: windowSeconds, ...most }] },
+  });
 }
 const number = (value: number): string => (Number.isFinite(value) ? value.toLocaleString('en') : 'more than there is');
 const UNITS = [
