@@ -1,33 +1,34 @@
 /** What befalls two brokers and their Redis, one fault at a time: how it begins, and how it ends. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { BLACKHOLE } from '../services/proxy.ts';
+import type { Lost } from '../services/network.ts';
 import type { Redis } from '../services/redis.ts';
-import { eventually, look } from './harness.ts';
+import { BEGUN_WRONG, JUMPS } from './clock-faults.ts';
+import { type Fault, type Struck, upTo } from './fault.ts';
+import { eventually } from './harness.ts';
 import { said } from './load.ts';
-import type { Kind, Pair, Side } from './pair.ts';
+import type { Side } from './pair.ts';
 
-export interface Struck {
-  readonly pair: Pair;
-  /** The side that it befalls, where it befalls one; chosen anew each time. */
-  readonly side: Side;
-  readonly other: Side;
-  /** What must be said of this time in the summary. */
-  note(what: string): void;
-}
-export interface Fault {
-  readonly about: string;
-  readonly on?: Kind;
-  /** Lines of Redis' configuration. */
-  readonly config?: readonly string[];
-  /** Whose door must say that it cannot grant while it lasts; `some`: now and then. */
-  readonly away: 'both' | 'one' | 'some';
-  /** The store has forgotten all: what was granted before has its entries no more. */
-  readonly forgets?: true;
-  begin(struck: Struck): Promise<void>;
-  end(struck: Struck): Promise<void>;
-}
-const upTo = (ms: number): number => Math.random() * ms;
 const nothing = async (): Promise<void> => undefined;
+export const PLAIN = {
+  client: 'refund-bot',
+  tool: 'create_refund',
+  args: { payment_id: 'pay_1', amount_minor: 1, currency: 'EUR' },
+} as const;
+export async function grants({ load }: Side): Promise<boolean> {
+  return said(await load.ask(load.wish(PLAIN)))[0] === 200;
+}
+function partition(lost: Lost, about: string): Fault {
+  return {
+    about: `between one broker and Redis, ${about}`,
+    away: 'one',
+    apart: true,
+    async begin({ side: { path }, note }) {
+      await path.cut(lost);
+      note(`by ${path.by}`);
+    },
+    end: ({ side }) => side.path.heal(),
+  };
+}
 /** Asked at both doors with the very same bytes: at most one may win. Answers how often one did. */
 async function contend({ side, other }: Struck, contenders: number): Promise<number> {
   const { key: _, ...wish } = side.load.wish();
@@ -70,27 +71,9 @@ export const FAULTS = {
     },
     end: async ({ side }) => side.proxy.set(),
   },
-  partition: {
-    about: 'no byte comes through either way (proxy)',
-    away: 'one',
-    begin: async ({ side }) => side.proxy.set(BLACKHOLE),
-    end: async ({ side }) => side.proxy.set(),
-  },
-  deaf: {
-    about: 'what is asked is done, and no answer comes (proxy, one way)',
-    away: 'one',
-    begin: async ({ side }) => side.proxy.set({ down: { hold: true } }),
-    end: async ({ side }) => {
-      side.proxy.cut();
-      side.proxy.set();
-    },
-  },
-  mute: {
-    about: 'what is asked does not arrive, until the partition heals (proxy, the other way)',
-    away: 'one',
-    begin: async ({ side }) => side.proxy.set({ up: { hold: true } }),
-    end: async ({ side }) => side.proxy.set(),
-  },
+  partition: partition('both', 'no byte comes through either way'),
+  deaf: partition('back', 'what is asked is done, and no answer comes'),
+  mute: partition('there', 'what is asked does not arrive, until the partition heals'),
   full: {
     about: 'Redis has no memory left',
     away: 'both',
@@ -139,15 +122,29 @@ export const FAULTS = {
     about: 'the master is killed, another takes over (Sentinel, WAIT)',
     on: 'sentinel',
     away: 'some',
-    begin: async ({ pair: { sentinel }, note }) => {
+    begin: async ({ pair: { sentinel, sides }, took }) => {
       const master = await sentinel?.master();
       if (!sentinel || !master) throw new Error('no master');
       const began = performance.now();
+      async function once(part: string, so: () => Promise<boolean>): Promise<void> {
+        if (!(await eventually(() => so().catch(() => false), 30_000))) throw new Error(`nobody ${part}`);
+        took(part, performance.now() - began);
+      }
       await master.kill();
-      await sentinel.failedOver(master);
-      note(`another master after ${Math.round((performance.now() - began) / 100) / 10} s`);
+      const next = await sentinel.failedOver(master);
+      took('elected', performance.now() - began);
+      const back = Promise.all([
+        once('followed by the other replica', async () => /state=online/.test(String(await next.cli('INFO', 'replication')))),
+        once('reconnected', async () => {
+          const run = /run_id:(\w+)/.exec(String(await next.cli('INFO', 'server')))?.[1];
+          return run !== undefined && run === (await next.cli('HGET', '{countersign}:meta', 'run'));
+        }),
+        once('granted by one', () => Promise.any(sides.map(async (side) => (await grants(side)) || Promise.reject()))),
+        once('granted by both', async () => (await Promise.all(sides.map(grants))).every(Boolean)),
+      ]);
+      // It must follow before its own turn to take over comes; and it does not help those that go on without it.
+      await back;
       await master.restart();
-      // It must follow before its own turn to take over comes.
       const follows = async (): Promise<boolean> => ((await master.cli('ROLE')) as readonly unknown[])[3] === 'connected';
       if (!(await eventually(follows, 20_000))) throw new Error('the old master does not follow');
     },
@@ -203,29 +200,7 @@ export const FAULTS = {
     },
     end: nothing,
   },
-  clock: {
-    about: 'a broker is started on a wrong clock (libfaketime), minutes to hours ahead or behind',
-    away: 'some',
-    begin: async ({ side, note }) => {
-      await side.broker?.stop();
-      side.broker = undefined;
-      const seconds = Math.round((Math.random() < 0.5 ? -1 : 1) * (30 + upTo(7_200)));
-      const env = { LD_PRELOAD: FAKETIME, FAKETIME: `${seconds < 0 ? '' : '+'}${seconds}`, DONT_FAKE_MONOTONIC: '1' };
-      const child = side.spawn({ ...env, FAKETIME_DONT_FAKE_MONOTONIC: '1' });
-      const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-      const granted: string[] = [];
-      await eventually(async () => child.exitCode !== null || (await look(`${side.door}/healthz`)).status === 200, 20_000);
-      for (let i = 0; i < 10 && child.exitCode === null; i++) {
-        const answer = await side.load.ask();
-        granted.push(answer.is === 'answered' ? String(answer.answer.status) : answer.is);
-      }
-      note(child.exitCode === null ? `answers ${[...new Set(granted)].join(' ')}` : 'refuses to start');
-      child.kill('SIGKILL');
-      await ended;
-      if (granted.includes('200')) throw new Error(`it granted with a clock that is ${seconds} s wrong`);
-    },
-    end: ({ side }) => side.start(),
-  },
+  clock: JUMPS,
+  begun: BEGUN_WRONG,
 } satisfies Readonly<Record<string, Fault>>;
 export type FaultName = keyof typeof FAULTS;
-const FAKETIME = '/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1';

@@ -23,12 +23,13 @@ for (const name of only ?? NAMES)
   });
 
 function told(summary: Summary): string {
-  const { fault, asked, granted, unavailable, lost, entries, refusals, slowestMs, late, backMs, replayed, notes, reasons } = summary;
+  const { fault, asked, granted, unavailable, lost, entries, refusals, slowestMs, late, backMs, replayed, notes, parts, reasons } = summary;
   const lines = [
     `${fault}: ${asked} asked, ${granted} granted, ${unavailable} told 503, ${lost} answers lost, ${entries} entries, ${replayed} shown again and refused`,
     `  nothing lost, nothing twice, no orphan, no budget overspent, chains verify`,
     ...(refusals > 0 ? [`  ${refusals} refusals by a broker that knew: slowest ${Math.round(slowestMs)} ms, ${late} over 100 ms`] : []),
     `  granting again after ${Math.round(median(backMs))} ms (median), ${Math.round(Math.max(...backMs))} ms (worst), ${slowBack(summary)} over 2 s`,
+    ...Object.entries(parts).map(([part, times]) => `  ${part} after ${median(times)} ms (median), ${Math.max(...times)} ms (worst)`),
     ...(Object.keys(reasons).length > 0
       ? [
           `  in the ledger: ${Object.entries(reasons)

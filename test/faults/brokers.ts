@@ -6,13 +6,13 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openAt } from '../services/redis-room.ts';
-import { FAULTS, type Fault, type FaultName, type Struck } from './broker-faults.ts';
+import { FAULTS, type FaultName, grants, PLAIN } from './broker-faults.ts';
 import { type LedgerRow, nothingTwice } from './checks.ts';
+import type { Fault, Struck } from './fault.ts';
 import { eventually } from './harness.ts';
 import { type Load, type Outcome, said, UNAVAILABLE } from './load.ts';
 import { health, LOOKS, openPair, type Pair, readChains, type Side, settled } from './pair.ts';
 
-const PLAIN = { client: 'refund-bot', tool: 'create_refund', args: { payment_id: 'pay_1', amount_minor: 1, currency: 'EUR' } } as const;
 /** A refusal comes so soon once the broker knows. */
 const AT_ONCE_MS = 100;
 const BACK_MS = 2_000;
@@ -36,6 +36,8 @@ export interface Summary {
   /** Shown again, and refused each time. */
   readonly replayed: number;
   readonly notes: readonly string[];
+  /** What each time consisted of: when each part of it was over. Milliseconds from its beginning. */
+  readonly parts: Readonly<Record<string, readonly number[]>>;
   /** What the ledger says of those who were told 503, once it could be written again: how many of each. */
   readonly reasons: Readonly<Record<string, number>>;
 }
@@ -108,21 +110,31 @@ function ask(pair: Pair): Run {
 /** Throws AssertionError on whatever must never be. `tell`: progress. */
 export async function runFault(name: FaultName, times: number, tell: (text: string) => void = () => undefined): Promise<Summary> {
   const fault: Fault = FAULTS[name];
-  await using pair = await openPair(fault.on ?? 'one', fault.config);
+  await using pair = await openPair(fault.on ?? 'one', fault);
   await settled(pair);
   const notes: string[] = [];
+  const parts: Record<string, number[]> = {};
   const refusals: number[] = [];
   const backMs: number[] = [];
   let replayed = 0;
   let run = ask(pair);
+  // Whatever ends this, nobody asks for ever.
+  await using _asking = {
+    async [Symbol.asyncDispose]() {
+      run.stop().catch(() => undefined);
+    },
+  };
   const sums = { asked: 0, granted: 0, unavailable: 0, lost: 0, entries: 0 };
+  const took = (part: string, ms: number): void => {
+    parts[part] = [...(parts[part] ?? []), Math.round(ms)];
+  };
   const addUp = (): void => {
     for (const key of ['asked', 'granted', 'unavailable', 'lost'] as const) sums[key] += run.counts[key];
   };
   for (let i = 1; i <= times; i++) {
     await sleep(150 + Math.random() * 500);
     const [side, other] = Math.random() < 0.5 ? pair.sides : ([pair.sides[1], pair.sides[0]] as const);
-    const struck: Struck = { pair, side, other, note: (what) => notes.push(what) };
+    const struck: Struck = { pair, side, other, note: (what) => notes.push(what), took };
     await fault.begin(struck);
     const away = fault.away === 'both' ? pair.sides : fault.away === 'one' ? [side] : [];
     await Promise.all(away.map((each) => refuses(each, refusals)));
@@ -140,7 +152,10 @@ export async function runFault(name: FaultName, times: number, tell: (text: stri
     const began = performance.now();
     for (const each of pair.sides) assert.ok(await eventually(() => grants(each), 30_000), `${each.door} grants nothing any more`);
     backMs.push(performance.now() - began);
-    tell(`${i} of ${times}, ${sums.granted + run.counts.granted} granted, back after ${Math.round(backMs.at(-1) ?? 0)} ms`);
+    const after = Object.entries(parts).map(([part, all]) => `, ${part} after ${all.at(-1)} ms`);
+    tell(
+      `${i} of ${times}, ${sums.granted + run.counts.granted} granted${after.join('')}, back after ${Math.round(backMs.at(-1) ?? 0)} ms`,
+    );
   }
   await run.stop();
   addUp();
@@ -168,6 +183,7 @@ export async function runFault(name: FaultName, times: number, tell: (text: stri
     backMs,
     replayed,
     notes,
+    parts,
     reasons: reasonsOf(rows),
   };
 }
@@ -179,9 +195,6 @@ function reasonsOf(rows: readonly LedgerRow[]): Readonly<Record<string, number>>
     reasons[name] = (reasons[name] ?? 0) + 1;
   }
   return reasons;
-}
-async function grants({ load }: Side): Promise<boolean> {
-  return said(await load.ask(load.wish(PLAIN)))[0] === 200;
 }
 /** What was used up is shown again, whole: no grant. */
 async function neverAgain(load: Load, sample: number): Promise<number> {

@@ -7,7 +7,8 @@ import { type ChainReport, verifyChains } from '../../src/store/chains.ts';
 import type { Place } from '../../src/store/store-redis-connect.ts';
 import { openLedger } from '../../src/store/store-redis-ledger.ts';
 import { addToBundle } from '../flow/front-door.ts';
-import { startProxy, type TcpProxy } from '../services/proxy.ts';
+import { type Lost, openNetwork, type Way } from '../services/network.ts';
+import { BLACKHOLE, startProxy, type TcpProxy } from '../services/proxy.ts';
 import { type Redis, startRedis } from '../services/redis.ts';
 import { type Cluster, startCluster } from '../services/redis-cluster.ts';
 import { type Sentinel, startSentinel } from '../services/redis-sentinel.ts';
@@ -23,6 +24,7 @@ import { createLoad, type Load, said } from './load.ts';
 export interface Side {
   readonly door: string;
   readonly proxy: TcpProxy;
+  readonly path: Path;
   /** What asks there. */
   readonly load: Load;
   /** What wants credentials of the back end there. */
@@ -33,6 +35,12 @@ export interface Side {
   start(env?: Readonly<Record<string, string>>): Promise<void>;
   /** Spawned, and not waited for. */
   spawn(env: Readonly<Record<string, string>>): ReturnType<House['spawn']>;
+}
+/** A broker's way to the server: of a network between them where the machine allows that, and through the proxy elsewhere. */
+export interface Path {
+  readonly by: 'network namespace' | 'proxy';
+  cut(lost: Lost): Promise<void>;
+  heal(): Promise<void>;
 }
 export interface Pair extends AsyncDisposable {
   readonly house: House;
@@ -66,8 +74,9 @@ const BUDGETS = `budgets:
     window: 24h
 `;
 
-/** `config`: lines of Redis' own. */
-export async function openPair(kind: Kind, config: readonly string[] = []): Promise<Pair> {
+/** `config`: lines of Redis' own. `apart`: the one server is in a network of its own, and each broker has its own way there. */
+export async function openPair(kind: Kind, options: { readonly config?: readonly string[]; readonly apart?: boolean } = {}): Promise<Pair> {
+  const { config = [], apart = false } = options;
   const held = new AsyncDisposableStack();
   try {
     const back = held.use(await fakeBackend());
@@ -75,18 +84,24 @@ export async function openPair(kind: Kind, config: readonly string[] = []): Prom
     held.defer(() => program.remove());
     const sentinel = kind === 'sentinel' ? held.use(await startSentinel({ appendfsync: 'always', downAfterMs: 500, config })) : undefined;
     const cluster = kind === 'cluster' ? held.use(await startCluster({ config: ['appendfsync always', ...config] })) : undefined;
+    const network = apart ? await openNetwork(3) : undefined;
+    if (network) held.use(network);
     const redis =
-      sentinel?.nodes[0] ?? cluster?.nodes[0] ?? held.use(await startRedis({ appendfsync: 'always', config: ['save ""', ...config] }));
-    const proxies = await Promise.all([0, 1].map(() => startProxy({ port: redis.port })));
+      sentinel?.nodes[0] ??
+      cluster?.nodes[0] ??
+      held.use(await startRedis({ appendfsync: 'always', config: ['save ""', ...config], ...(network && { network }) }));
+    const proxies = await Promise.all([0, 1].map(() => startProxy({ host: redis.host, port: redis.port })));
     for (const proxy of proxies) held.use(proxy);
-    const storeOf = (port: number): ConfigInput['store'] => ({
+    const storeOf = (i: 0 | 1, port: number): ConfigInput['store'] => ({
       use: 'redis',
       password: { env: 'REDIS' },
       ...(sentinel
         ? { sentinels: [...sentinel.sentinels], master: sentinel.name }
         : cluster
           ? { nodes: cluster.nodes.map((node) => ({ host: node.host, port: node.port })), replicas: 0 }
-          : { url: `redis://127.0.0.1:${port}` }),
+          : network
+            ? { url: `redis://${network.ways[i + 1]?.host}:${redis.port}`, tls: 'none' }
+            : { url: `redis://127.0.0.1:${port}` }),
     });
     const shared: Partial<ConfigInput> = {
       keys: { use: 'local', secret: { env: 'KEY' } },
@@ -95,7 +110,7 @@ export async function openPair(kind: Kind, config: readonly string[] = []): Prom
       limits: UNLIMITED,
     };
     const [one, two] = proxies as [TcpProxy, TcpProxy];
-    const house = held.use(await openHouse({ config: { ...shared, store: storeOf(one.port) } }));
+    const house = held.use(await openHouse({ config: { ...shared, store: storeOf(0, one.port) } }));
     await registerFake(house.policies, 50, 20);
     await addToBundle(house.policies, 'budgets.yaml', BUDGETS);
     const env = { KEY: randomBytes(32).toString('base64url'), REDIS: redis.password };
@@ -116,7 +131,7 @@ export async function openPair(kind: Kind, config: readonly string[] = []): Prom
         },
       ],
       listen: { port },
-      store: storeOf(two.port),
+      store: storeOf(1, two.port),
       operator: { socket: join(house.folder, 'other.sock') },
       log: 'warn',
     };
@@ -131,6 +146,7 @@ export async function openPair(kind: Kind, config: readonly string[] = []): Prom
       const made: Side = {
         door,
         proxy,
+        path: pathOf(network?.ways[i + 1], proxy),
         load: createLoad(house, { door, inFlight: 4 }),
         clients: createClients(house, door),
         broker: undefined,
@@ -163,6 +179,23 @@ export async function openPair(kind: Kind, config: readonly string[] = []): Prom
     await held.disposeAsync();
     throw fault;
   }
+}
+
+function pathOf(way: Way | undefined, proxy: TcpProxy): Path {
+  if (way) return { by: 'network namespace', cut: way.cut, heal: way.heal };
+  let lost: Lost | undefined;
+  return {
+    by: 'proxy',
+    async cut(what) {
+      lost = what;
+      proxy.set(what === 'both' ? BLACKHOLE : { [what === 'there' ? 'up' : 'down']: { hold: true } });
+    },
+    async heal() {
+      // Whoever has waited in vain for an answer has gone.
+      if (lost === 'back') proxy.cut();
+      proxy.set();
+    },
+  };
 }
 
 /** As if the store had been there for long: what is brought just after it was made is not taken for older than it. Resolves when both grant. */

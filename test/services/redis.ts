@@ -1,6 +1,7 @@
 /** Redis for tests: one server with a password, its data in a folder that outlives a kill. Sentinel and Cluster are in files of their own. */
 import { chmodSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Network } from './network.ts';
 import { launch, newFolder, newSecret, output, type Service, servicePort } from './program.ts';
 import { pathOf } from './provision.ts';
 
@@ -18,6 +19,8 @@ export interface RedisOptions {
   readonly maxmemoryPolicy?: string;
   /** Lines of its configuration that stand after ours. */
   readonly config?: readonly string[];
+  /** Where it lives, when that is a network of its own; its first way is the tests'. */
+  readonly network?: Network;
 }
 export interface Redis extends Service {
   readonly host: string;
@@ -32,14 +35,16 @@ export interface Redis extends Service {
 }
 
 export async function startRedis(options: RedisOptions = {}): Promise<Redis> {
-  const host = '127.0.0.1';
+  const { network } = options;
+  const hosts = network?.ways.map((way) => way.host) ?? ['127.0.0.1'];
+  const [host = ''] = hosts;
   const port = options.port ?? (await servicePort());
   const password = options.password ?? newSecret();
   const folder = newFolder('redis');
   const file = join(folder.path, 'redis.conf');
   const { appendonly = true, appendfsync = 'everysec', maxmemory, maxmemoryPolicy = 'noeviction' } = options;
   const config = [
-    `bind ${host}`,
+    `bind ${hosts.join(' ')}`,
     `port ${port}`,
     `dir ${folder.path}`,
     // In the file, since what stands on a command line is everybody's to read.
@@ -57,7 +62,8 @@ export async function startRedis(options: RedisOptions = {}): Promise<Redis> {
   chmodSync(folder.path, 0o700);
   const cli = redisCli({ host, port, password });
   const ready = async (): Promise<boolean> => (await cli('PING')) === 'PONG';
-  const service = await launch({ program: pathOf('redis'), args: [file], folder, ready });
+  const [program = '', ...args] = [...(network?.wrapper ?? []), pathOf('redis'), file];
+  const service = await launch({ program, args, folder, ready });
   return {
     ...service,
     host,
