@@ -7,33 +7,22 @@
  */
 import { existsSync, realpathSync, renameSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { Command, CommanderError } from 'commander';
+import { Command } from 'commander';
 import { redisAccess } from '../src/app-backends.ts';
-import { ConfigError } from '../src/errors.ts';
 import { readConfig } from '../src/main.ts';
-import { StoreRefused } from '../src/store/store.ts';
 import { landOn, type Target } from '../src/store/store-redis-import.ts';
 import { exportSqlite } from '../src/store/store-sqlite-export.ts';
 import { lock } from '../src/store/store-sqlite-open.ts';
 import { type Proof, prove } from './migrate-store-proof.ts';
+import { EXIT, type Explained, Refused, runStoreCommand, type Say } from './store-command.ts';
 import { verifyLedger } from './verify-ledger.ts';
-import { LedgerUnreadable } from './verify-ledger-words.ts';
 
-const EXIT = { done: 0, differs: 1, refused: 2, usage: 3 } as const;
 interface Options {
   readonly data: string;
   readonly to: string;
   readonly anew?: true;
   readonly dryRun?: true;
   readonly json?: true;
-}
-/** Why nothing was moved, and what to do: constant texts. */
-class Refused extends Error {
-  readonly remedy: string;
-  constructor(message: string, remedy: string) {
-    super(message);
-    this.remedy = remedy;
-  }
 }
 export interface Moved {
   readonly state: 'moved' | 'moved before' | 'would move' | 'differs';
@@ -43,7 +32,7 @@ export interface Moved {
 }
 const seconds = (): number => Date.now() / 1000;
 
-async function migrate({ data, to, anew, dryRun }: Options, say: (line: string) => void): Promise<Moved> {
+async function migrate({ data, to, anew, dryRun }: Options, say: Say): Promise<Moved> {
   const { store } = readConfig(to);
   if (store.use !== 'redis')
     throw new Refused(
@@ -106,17 +95,6 @@ async function migrate({ data, to, anew, dryRun }: Options, say: (line: string) 
 function putAway(data: string, moved: string): void {
   for (const side of ['', '-wal', '-shm']) if (existsSync(`${data}${side}`)) renameSync(`${data}${side}`, `${moved}${side}`);
 }
-/** Each stage as it begins, and how far it is every two seconds. */
-function teller(): (line: string) => void {
-  let [stage, told] = ['', 0];
-  return (line) => {
-    const of = line.split(':', 1)[0] ?? line;
-    if (of === stage && performance.now() - told < 2_000) return;
-    [stage, told] = [of, performance.now()];
-    process.stderr.write(`${line}\n`);
-  };
-}
-
 function tell({ state, from, counts, proof }: Moved): string {
   const list = (of: Readonly<Record<string, number>>): string[] => Object.entries(of).map(([kind, n]) => `  ${kind.padEnd(16)} ${n}`);
   const sizes = counts
@@ -151,38 +129,20 @@ function tell({ state, from, counts, proof }: Moved): string {
   ].join('\n');
 }
 
-async function main(): Promise<number> {
-  const program = new Command('migrate-store')
-    .description('Moves the store of a broker that is stopped from its file into an empty Redis, and proves that nothing was lost.')
-    .option('--data <path>', 'the store', './data/countersign.db')
-    .requiredOption('--to <config>', 'the configuration that the brokers will run with: its store is the Redis')
-    .option('--anew', 'throw away a half-done move that stands in that Redis, and begin again')
-    .option('--dry-run', 'look at both sides, and move nothing')
-    .option('--json', 'print the outcome as JSON; progress goes to stderr either way')
-    .exitOverride();
-  let options: Options;
-  try {
-    options = program.parse().opts<Options & Record<string, unknown>>();
-  } catch (fault) {
-    return fault instanceof CommanderError && fault.exitCode === 0 ? EXIT.done : EXIT.usage;
-  }
-  try {
-    const moved = await migrate(options, teller());
-    process.stdout.write(options.json ? `${JSON.stringify(moved)}\n` : tell(moved));
-    return moved.state === 'differs' ? EXIT.differs : EXIT.done;
-  } catch (fault) {
-    const [code, lines] = explain(fault);
-    process.stderr.write(`${lines.join('\n')}\n`);
-    return code;
-  }
-}
-function explain(fault: unknown): readonly [number, readonly string[]] {
-  if (fault instanceof ConfigError) return [EXIT.refused, fault.problems];
-  if (fault instanceof Refused || fault instanceof StoreRefused || fault instanceof LedgerUnreadable)
-    return [EXIT.refused, [fault.message, fault.remedy]];
+const main = (): Promise<number> =>
+  runStoreCommand<Options, Moved>(
+    new Command('migrate-store')
+      .description('Moves the store of a broker that is stopped from its file into an empty Redis, and proves that nothing was lost.')
+      .option('--data <path>', 'the store', './data/countersign.db')
+      .requiredOption('--to <config>', 'the configuration that the brokers will run with: its store is the Redis')
+      .option('--anew', 'throw away a half-done move that stands in that Redis, and begin again')
+      .option('--dry-run', 'look at both sides, and move nothing'),
+    { run: migrate, tell, code: ({ state }) => (state === 'differs' ? EXIT.bad : EXIT.done), explain },
+  );
+function explain(fault: unknown): Explained | undefined {
   if (fault instanceof Error && /ReplyError|ECONN|closed|timed out|Stream/i.test(`${fault.name} ${fault.message}`))
-    return [EXIT.differs, ['Redis went away, or refused; what has arrived stays.', 'Run this again: it goes on where it was.']];
-  throw fault;
+    return [EXIT.bad, ['Redis went away, or refused; what has arrived stays.', 'Run this again: it goes on where it was.']];
+  return undefined;
 }
 
 const started = process.argv[1];

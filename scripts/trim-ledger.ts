@@ -7,19 +7,18 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Command, CommanderError } from 'commander';
+import { Command } from 'commander';
 import { redisAccess } from '../src/app-backends.ts';
-import { ConfigError } from '../src/errors.ts';
 import { readConfig } from '../src/main.ts';
 import type { Head } from '../src/store/chain.ts';
 import { verifyChains } from '../src/store/chains.ts';
-import { StoreFault, StoreRefused } from '../src/store/store.ts';
+import { StoreFault } from '../src/store/store.ts';
 import { redisStore } from '../src/store/store-redis.ts';
 import { type OpenLedger, openLedger } from '../src/store/store-redis-ledger.ts';
 import { type Exported, joined, writeExport } from './ledger-export.ts';
+import { EXIT, type Explained, Refused, runStoreCommand, type Say } from './store-command.ts';
 import { LedgerUnreadable } from './verify-ledger-words.ts';
 
-const EXIT = { done: 0, bad: 1, refused: 2, usage: 3 } as const;
 /** Receipts, retries and what people decide look back into the ledger, none of them further than this. Days. */
 const LEAST_DAYS = 30;
 const DAY = 86_400;
@@ -36,17 +35,7 @@ export interface Trimmed extends Exported {
   /** Taken away by this run; fewer than the export holds where an earlier one had begun. */
   readonly gone: number;
 }
-class Refused extends Error {
-  readonly remedy: string;
-  readonly code: number;
-  constructor(message: string, remedy: string, code: number = EXIT.refused) {
-    super(message);
-    this.remedy = remedy;
-    this.code = code;
-  }
-}
-
-async function trim({ config, before, to, dryRun }: Options, say: (line: string) => void): Promise<Trimmed> {
+async function trim({ config, before, to, dryRun }: Options, say: Say): Promise<Trimmed> {
   const { store } = readConfig(config);
   if (store.use !== 'redis')
     throw new Refused(
@@ -107,7 +96,7 @@ async function checked(path: string): Promise<Exported> {
     );
   return file;
 }
-async function lastBefore(ledger: OpenLedger, until: number, say: (line: string) => void): Promise<Head> {
+async function lastBefore(ledger: OpenLedger, until: number, say: Say): Promise<Head> {
   let through: Head | undefined;
   let isOver = false;
   const report = await verifyChains(ledger, {
@@ -139,48 +128,24 @@ function tell({ state, to, through, count, digest, gone }: Trimmed): string {
   return `${lines.join('\n')}\n`;
 }
 
-async function main(): Promise<number> {
-  const program = new Command('trim-ledger')
-    .description('Exports the oldest entries of a ledger on Redis into a file, checks that file, and only then takes them away.')
-    .requiredOption('--config <path>', 'a broker’s configuration, which says where the store is')
-    .requiredOption('--before <date>', `entries of before this date; at least ${LEAST_DAYS} days ago`)
-    .requiredOption('--to <path>', 'the file they are exported to; where it is there already, it is checked, and the trimming goes on')
-    .option('--dry-run', 'say what would go, and do nothing')
-    .option('--json', 'print the outcome as JSON; progress goes to stderr either way')
-    .exitOverride();
-  let options: Options;
-  try {
-    options = program.parse().opts<Options & Record<string, unknown>>();
-  } catch (fault) {
-    return fault instanceof CommanderError && fault.exitCode === 0 ? EXIT.done : EXIT.usage;
-  }
-  let told = performance.now();
-  const say = (line: string): void => {
-    if (performance.now() - told < 2_000) return;
-    told = performance.now();
-    process.stderr.write(`${line} …\n`);
-  };
-  try {
-    const done = await trim({ ...options, to: resolve(options.to) }, say);
-    process.stdout.write(options.json ? `${JSON.stringify(done)}\n` : tell(done));
-    return EXIT.done;
-  } catch (fault) {
-    const [code, lines] = explain(fault);
-    process.stderr.write(`${lines.join('\n')}\n`);
-    return code;
-  }
-}
-function explain(fault: unknown): readonly [number, readonly string[]] {
-  if (fault instanceof ConfigError) return [EXIT.refused, fault.problems];
-  if (fault instanceof Refused) return [fault.code, [fault.message, fault.remedy]];
-  if (fault instanceof StoreRefused || fault instanceof LedgerUnreadable) return [EXIT.refused, [fault.message, fault.remedy]];
+const main = (): Promise<number> =>
+  runStoreCommand<Options, Trimmed>(
+    new Command('trim-ledger')
+      .description('Exports the oldest entries of a ledger on Redis into a file, checks that file, and only then takes them away.')
+      .requiredOption('--config <path>', 'a broker’s configuration, which says where the store is')
+      .requiredOption('--before <date>', `entries of before this date; at least ${LEAST_DAYS} days ago`)
+      .requiredOption('--to <path>', 'the file they are exported to; where it is there already, it is checked, and the trimming goes on')
+      .option('--dry-run', 'say what would go, and do nothing'),
+    { run: (options, say) => trim({ ...options, to: resolve(options.to) }, say), tell, explain },
+  );
+function explain(fault: unknown): Explained | undefined {
   if (fault instanceof StoreFault) return [EXIT.bad, ['Redis went away.', 'Run this again with the same words: it goes on.']];
   if (fault instanceof Error && 'code' in fault && typeof fault.code === 'string')
     return [
       EXIT.refused,
       [`the export cannot be written (${fault.code})`, 'Check the folder of --to and its room. Nothing was taken away.'],
     ];
-  throw fault;
+  return undefined;
 }
 
 const started = process.argv[1];
