@@ -1,10 +1,9 @@
 /** How an approval stands in the store: as one versioned key, under a MAC, with what is nobody's business sealed. */
-import { timingSafeEqual } from 'node:crypto';
 import type { Reason } from '../errors.ts';
 import type { Secret } from '../keys/secret.ts';
 import { type Claim, type Id, nameOf } from '../model.ts';
 import type { Found } from '../store/store.ts';
-import { canonical, sha256 } from '../wire/digest.ts';
+import { canonical, isSameText, sha256 } from '../wire/digest.ts';
 import { isObject, type Json, type JsonObject } from '../wire/json.ts';
 import { type Approval, isOpen, type State } from './state.ts';
 
@@ -50,13 +49,12 @@ const CODE = /^([0-9a-f]{32})\.[A-Za-z0-9_-]{43}$/;
 export function createKeeper(secret: Secret): Keeper {
   const macOf = (version: number, approval: Json): string => secret.mac('approval', canonical({ version, approval }));
   const codeOf = (id: Id<'apr'>): string => `${id.slice('apr_'.length)}.${secret.mac('approval', `code ${id}`)}`;
-  const equal = (a: string, b: string): boolean => a.length === b.length && timingSafeEqual(Buffer.from(a), Buffer.from(b));
   return {
     read(id, found) {
       if (!found || !isObject(found.value)) return undefined;
       const { approval, mac } = found.value;
       if (!isObject(approval) || typeof mac !== 'string' || approval['id'] !== id) return undefined;
-      if (!equal(mac, macOf(found.version, approval))) return undefined;
+      if (!isSameText(mac, macOf(found.version, approval))) return undefined;
       return { version: found.version, approval: approval as unknown as Approval };
     },
     write({ version }, next, otherwise) {
@@ -79,7 +77,7 @@ export function createKeeper(secret: Secret): Keeper {
       const root = CODE.exec(code)?.[1];
       if (root === undefined) return undefined;
       const id: Id<'apr'> = `apr_${root}`;
-      return equal(code, codeOf(id)) ? id : undefined;
+      return isSameText(code, codeOf(id)) ? id : undefined;
     },
   };
 }

@@ -1,10 +1,9 @@
 /** Passkeys: what proves that it was this person who agreed. How one is checked is the port's back end; that it is one of theirs stands here. */
-import { timingSafeEqual } from 'node:crypto';
 import type { Reason } from '../errors.ts';
 import type { Secret } from '../keys/secret.ts';
 import type { Claim, EpochSeconds } from '../model.ts';
 import type { Found } from '../store/store.ts';
-import { canonical, sha256 } from '../wire/digest.ts';
+import { canonical, isSameText, sha256 } from '../wire/digest.ts';
 import { isObject, type JsonObject } from '../wire/json.ts';
 import type { Result } from '../wire/result.ts';
 
@@ -89,12 +88,11 @@ export const termOfPerson = (person: string): string => `passkey-of/${sha256(per
 export function createPasskeyKeeper(secret: Pick<Secret, 'mac'>): PasskeyKeeper {
   const macOf = (version: number, passkey: JsonObject): string => secret.mac('passkey', canonical({ version, passkey }));
   const countMac = (version: number, holder: string, count: number): string => secret.mac('passkey', canonical({ version, holder, count }));
-  const equal = (a: string, b: string): boolean => a.length === b.length && timingSafeEqual(Buffer.from(a), Buffer.from(b));
   return {
     read(found) {
       if (!found || !isObject(found.value)) return undefined;
       const { passkey, mac } = found.value;
-      if (!isObject(passkey) || typeof mac !== 'string' || !equal(mac, macOf(found.version, passkey))) return undefined;
+      if (!isObject(passkey) || typeof mac !== 'string' || !isSameText(mac, macOf(found.version, passkey))) return undefined;
       return { version: found.version, passkey: passkey as unknown as Passkey };
     },
     write({ version }, next, otherwise) {
@@ -106,7 +104,8 @@ export function createPasskeyKeeper(secret: Pick<Secret, 'mac'>): PasskeyKeeper 
     holding(person, found) {
       if (!found) return { version: 0, count: 0 };
       const { count, mac } = isObject(found.value) ? found.value : {};
-      if (typeof count !== 'number' || typeof mac !== 'string' || !equal(mac, countMac(found.version, person, count))) return undefined;
+      if (typeof count !== 'number' || typeof mac !== 'string' || !isSameText(mac, countMac(found.version, person, count)))
+        return undefined;
       return { version: found.version, count };
     },
     hold: (person, { version }, count, otherwise) => ({

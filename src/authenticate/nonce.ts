@@ -1,4 +1,4 @@
-import { timingSafeEqual } from 'node:crypto';
+import { isSameText } from '../wire/digest.ts';
 
 /** Server nonces for DPoP (RFC 9449 §8): a proof made in advance is worth nothing. */
 export interface Nonces {
@@ -33,11 +33,6 @@ export function nonces(options: {
   return {
     since,
     current: (now) => of(step(now)),
-    fresh: (nonce, now) => nonce !== undefined && (same(nonce, of(step(now))) || same(nonce, of(step(now) - 1))),
+    fresh: (nonce, now) => nonce !== undefined && (isSameText(nonce, of(step(now))) || isSameText(nonce, of(step(now) - 1))),
   };
-}
-
-function same(a: string, b: string): boolean {
-  const [x, y] = [Buffer.from(a), Buffer.from(b)];
-  return x.length === y.length && timingSafeEqual(x, y);
 }

@@ -4,7 +4,7 @@ import { type Assertion, type Authenticators, type KeptPasskey, toldOf } from '.
 import { type Result, refuse } from '../errors.ts';
 import type { Secret } from '../keys/secret.ts';
 import type { Draft, EpochSeconds, World } from '../model.ts';
-import { canonical } from '../wire/digest.ts';
+import { canonical, isSameText } from '../wire/digest.ts';
 import type { JsonObject } from '../wire/json.ts';
 import { ok } from '../wire/result.ts';
 
@@ -33,7 +33,8 @@ export function createOffers({ world, secret }: { readonly world: World; readonl
     read(offer, person, now) {
       const [, root, end, mac] = partsOf(offer);
       const until = Number(end);
-      return root !== undefined && mac === macOf(person, root, until) && now < until ? until : undefined;
+      if (root === undefined || mac === undefined || !isSameText(mac, macOf(person, root, until))) return undefined;
+      return now < until ? until : undefined;
     },
     spend(offer, until, draft) {
       const [, root = ''] = partsOf(offer);

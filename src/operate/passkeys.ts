@@ -206,7 +206,7 @@ export function createPasskeys(rooms: PasskeysRooms): Passkeys {
         const [found] = (await store.look([holdingKey(person)])).found;
         if (own.length === 0 && keeper.holding(person, found)?.count === 0) return refuse('not_found');
         draft.note({
-          detail: 'reset passkeys',
+          detail: `reset passkeys of ${person}`,
           context: { step: 'reset', person, reason, credentials: own.map(({ passkey }) => passkey.credential) },
         });
         const removed = own.map(({ version, passkey }) => ({ version, passkey, next: { ...passkey, removed: draft.now } }));

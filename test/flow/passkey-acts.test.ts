@@ -78,7 +78,10 @@ describe('all passkeys lost', () => {
     const { stdout } = await run(process.execPath, [SCRIPT, ...args]);
     assert.deepEqual(stdout.split('\n').sort(), ['', 'removed key ring', 'removed spare']);
     const { by, detail, step, person, reason, credentials } = await told();
-    assert.deepEqual([detail, step, person, reason], ['reset passkeys', 'reset', 'people:u_dan', 'called him back: both stolen']);
+    assert.deepEqual(
+      [detail, step, person, reason],
+      ['reset passkeys of people:u_dan', 'reset', 'people:u_dan', 'called him back: both stolen'],
+    );
     assert.match(String(by), /^local:/);
     assert.equal((credentials as readonly string[]).length, 2);
     assert.deepEqual(await labels(dan.visit), []);

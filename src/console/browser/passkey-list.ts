@@ -1,5 +1,5 @@
 /** Your passkeys: a further one, and one that goes, are signed for by one that you have, so that a login alone changes nothing. */
-import { Ago, html, type Me, Refused, Text, toast, useLoad, useState, type VNode, When } from './kit.ts';
+import { Ago, html, type Me, Refused, Text, toast, useEffect, useLoad, useRef, useState, type VNode, When } from './kit.ts';
 import { create, type Made, NotSigned, register, remove } from './passkey.ts';
 
 interface Passkey {
@@ -35,6 +35,8 @@ export function Passkeys({ me }: { readonly me: Me }): VNode {
   const [label, setLabel] = useState('');
   const [made, setMade] = useState<Made>();
   const [problem, setProblem] = useState<string>();
+  const sure = useRef<HTMLButtonElement>(null);
+  useEffect(() => (made ? sure.current : undefined)?.focus(), [made]);
   const attempt = async (work: () => Promise<unknown>): Promise<void> => {
     try {
       await work();
@@ -75,7 +77,7 @@ export function Passkeys({ me }: { readonly me: Me }): VNode {
           ? html`<div class="sure" role="group" aria-labelledby="made">
           <p id="made"><strong>Let <${Text}>${made.label}<//> sign in your name, too?</strong></p>
           <p class="quiet">One that you have signs for it. If you go back, delete the new one from its device: it is of no use here.</p>
-          <p class="buttons"><button type="button" class="primary" onClick=${() => void attempt(() => finish(made))}>Sign for it</button>
+          <p class="buttons"><button type="button" ref=${sure} class="primary" onClick=${() => void attempt(() => finish(made))}>Sign for it</button>
             <button type="button" onClick=${() => setMade(undefined)}>Back</button></p></div>`
           : usable
             ? html`<form class="stack" onSubmit=${add}><label for="label">Name of a new one</label>
