@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
 import type { Query, Search, Source, TallyQuery } from './operate/search.ts';
 import { PAGE } from './operate/search.ts';
+import { entryKey, seqOf } from './store/store.ts';
 import type { Access } from './store/store-redis-connect.ts';
 
 /** It has a third of the weight of a thread that answers. */
@@ -43,8 +44,8 @@ function fileSource(path: string): Source {
   })();
   return async (after) => {
     const scanner = await opened;
-    const rows = scanner.scan({ term: 'entry', limit: PAGE, ...(after > 0 && { after: `entry/${String(after).padStart(16, '0')}` }) }, 0);
-    return rows.map(({ key, value }) => ({ seq: Number(key.slice('entry/'.length)), body: value as object }));
+    const rows = scanner.scan({ term: 'entry', limit: PAGE, ...(after > 0 && { after: entryKey(after) }) }, 0);
+    return rows.map(({ key, value }) => ({ seq: seqOf(key), body: value as object }));
   };
 }
 /** A connection of its own, made anew after each fault. */

@@ -7,7 +7,7 @@ import type { Config } from './config.ts';
 import { Unavailable } from './errors.ts';
 import type { Found, Indexed, Search, Tally, Usage } from './operate/search.ts';
 import { PAGE } from './operate/search.ts';
-import type { Store } from './store/store.ts';
+import { entryKey, type Store, seqOf } from './store/store.ts';
 
 export interface SearchParts {
   readonly store: Pick<Store, 'scan'>;
@@ -51,9 +51,9 @@ async function inThisThread({ store, onRemade }: SearchParts): Promise<Search> {
       const rows = await store.scan({
         term: 'entry',
         limit: PAGE,
-        ...(after > 0 && { after: `entry/${String(after).padStart(16, '0')}` }),
+        ...(after > 0 && { after: entryKey(after) }),
       });
-      return rows.map(({ key, value }) => ({ seq: Number(key.slice('entry/'.length)), body: value as object }));
+      return rows.map(({ key, value }) => ({ seq: seqOf(key), body: value as object }));
     },
   });
 }

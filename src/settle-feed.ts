@@ -9,7 +9,7 @@ import type { Bundle, EpochSeconds, ToolServer, World } from './model.ts';
 import type { Recorder } from './record/record.ts';
 import type { Presented } from './request.ts';
 import { createDeparted } from './settle-departed.ts';
-import type { Store, Stored } from './store/store.ts';
+import { type Store, type Stored, seqOf } from './store/store.ts';
 import type { JsonObject } from './wire/json.ts';
 import { no, ok } from './wire/result.ts';
 import { FEED_LIFE_SECONDS, formatStanding, MAX_STANDING, standingDigest, subjectMark, TYP_REVOCATIONS } from './wire/revocations.ts';
@@ -99,7 +99,7 @@ export function createFeed(rooms: FeedRooms): Feed {
     const [head] = await store.scan({ term: 'entry', limit: 1, newestFirst: true });
     const [halts, revoked] = await Promise.all([all(HALT_TERM), all(REVOKED_TERM)]);
     return {
-      seq: head ? Number(head.key.slice('entry/'.length)) : 0,
+      seq: head ? seqOf(head.key) : 0,
       halts: halts.map(({ value }) => value as unknown as Seen['halts'][number]),
       revoked: revoked.map(({ key, value }) => ({ jti: key.slice(revokedKey('').length), ...(value as unknown as Revoked) })),
     };

@@ -1,10 +1,11 @@
 /** Entries of the ledger, found and read. The index says where they stand; what is told is read there, and must be what was asked for. */
 import type { Bundle, Entry } from '../model.ts';
 import { fromBody } from '../record/entry.ts';
-import { GENESIS, type Head, START } from '../store/chain.ts';
-import type { Store, Stored } from '../store/store.ts';
+import { type Head, START } from '../store/chain.ts';
+import { entryKey, type Store, type Stored, seqOf } from '../store/store.ts';
 import type { JsonObject } from '../wire/json.ts';
 import { namesOf } from './indexed.ts';
+import { BEHIND, behind, entryAt } from './place.ts';
 import { type Indexed, type Range, type Search, SPOKEN, type Usage, type Wanted } from './search.ts';
 import { findStory, type Told } from './story.ts';
 
@@ -61,8 +62,6 @@ const ID = /^(?:exc|txn|tok|apr)_[0-9a-f]{8,64}$/;
 const DISORDER_SECONDS = 300;
 /** Read at a time for somebody who takes all of it. */
 const STEP = 100;
-/** So far back is looked for the entry before one in its chain. */
-const BEHIND = 256;
 
 export function createEntries({ store, search, servers }: EntriesParts): Entries {
   function rangeOf({ server, outcome, q, from, to, ...names }: Asked): Range {
@@ -76,10 +75,7 @@ export function createEntries({ store, search, servers }: EntriesParts): Entries
     return { wanted, ...(q !== undefined && { text: q }), ...(from !== undefined && { from }), ...(to !== undefined && { to }) };
   }
   const idOf = ({ id, q }: Asked): string | undefined => id ?? (q !== undefined && ID.test(q) ? q : undefined);
-  async function read(seq: number): Promise<Stored | undefined> {
-    const [row] = await store.scan({ term: 'entry', after: keyOf(seq - 1), limit: 1 });
-    return row?.key === keyOf(seq) ? row : undefined;
-  }
+  const read = (seq: number): Promise<Stored | undefined> => entryAt(store, seq);
   /** Of one action: few, and the store itself finds them. */
   async function ofOne(id: string, { q, ...asked }: Asked): Promise<readonly Told[]> {
     const range = rangeOf(q === id ? asked : { ...asked, ...(q !== undefined && { q }) });
@@ -101,11 +97,6 @@ export function createEntries({ store, search, servers }: EntriesParts): Entries
     const [row] = await store.scan({ term: 'entry', limit: 1, newestFirst: true });
     return row ? { seq: seqOf(row.key), hash: row.hash ?? '' } : START;
   }
-  /** Of the entries before this one, the nearest first, and of what stands before all. */
-  async function behind(seq: number): Promise<string[]> {
-    const rows = seq > 1 ? await store.scan({ term: 'entry', after: keyOf(seq), limit: BEHIND, newestFirst: true }) : [];
-    return [...rows.flatMap(({ hash }) => hash || []), GENESIS];
-  }
   async function byIndex(range: Range, before: number | undefined, limit: number): Promise<EntriesPage> {
     const { seqs, indexed } = await search.find({ ...range, limit: limit + 1, ...(before !== undefined && { before }) });
     const page = seqs.slice(0, limit);
@@ -115,7 +106,7 @@ export function createEntries({ store, search, servers }: EntriesParts): Entries
     return { entries, ...(seqs.length > limit && last !== undefined && { before: last }), indexed };
   }
   async function latest(before: number | undefined, limit: number): Promise<EntriesPage> {
-    const after = before === undefined ? {} : { after: keyOf(before) };
+    const after = before === undefined ? {} : { after: entryKey(before) };
     const rows = await store.scan({ term: 'entry', limit: limit + 1, newestFirst: true, ...after });
     const entries = rows.slice(0, limit).map(told);
     const last = entries.at(-1);
@@ -140,15 +131,15 @@ export function createEntries({ store, search, servers }: EntriesParts): Entries
       if (seqs) {
         for (const seq of seqs) {
           const row = await read(seq);
-          if (row) yield { row, before: await behind(seq) };
+          if (row) yield { row, before: await behind(store, seq) };
         }
         return;
       }
       // From the ledger itself: who takes it away wants all of it, not what an index knows.
       let after = await olderThan(asked.from);
-      const before = await behind(after + 1);
+      const before = await behind(store, after + 1);
       for (;;) {
-        const rows = await store.scan({ term: 'entry', limit: STEP, ...(after > 0 && { after: keyOf(after) }) });
+        const rows = await store.scan({ term: 'entry', limit: STEP, ...(after > 0 && { after: entryKey(after) }) });
         for (const row of rows) {
           after = seqOf(row.key);
           if (after > through || (asked.to !== undefined && atOf(row) > asked.to + DISORDER_SECONDS)) return;
@@ -167,8 +158,6 @@ export function createEntries({ store, search, servers }: EntriesParts): Entries
 }
 
 const atOf = (row: Stored): number => Number((row.value as JsonObject)['at'] ?? 0);
-const keyOf = (seq: number): string => `entry/${String(Math.max(0, seq)).padStart(16, '0')}`;
-export const seqOf = (key: string): number => Number(key.slice('entry/'.length));
 const told = (row: Stored): Told => ({ seq: seqOf(row.key), hash: row.hash ?? '', entry: fromBody(row.value as JsonObject) });
 /** Others have theirs in between. */
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

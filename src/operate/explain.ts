@@ -1,17 +1,20 @@
-import { GENESIS, link } from '../store/chain.ts';
+import { link } from '../store/chain.ts';
 import type { Store } from '../store/store.ts';
 import { canonical } from '../wire/digest.ts';
 import type { JsonObject } from '../wire/json.ts';
+import { BEHIND, behind, entryAt } from './place.ts';
 import { describe, type Explained, findStory, type Told, tell } from './story.ts';
 
 /** Finds the story of one action and tells it; what it can, it checks. */
 export function explainer(store: Pick<Store, 'scan'>): (id: string) => Promise<Explained> {
-  /** False where several brokers write, too: the entry before it in the ledger may be of another's chain. */
+  /** False also where the entry before it in its chain lies further back than is looked. */
   async function stands({ seq, hash }: Told): Promise<boolean> {
-    const rows = await store.scan({ term: 'entry', limit: 2, ...(seq > 2 && { after: keyOf(seq - 2) }) });
-    const at = rows.findIndex(({ key }) => key === keyOf(seq));
-    const [row, before] = [rows[at], seq === 1 ? GENESIS : rows[at - 1]?.hash];
-    return row !== undefined && before !== undefined && row.hash === hash && link(before, canonical(row.value as JsonObject)) === hash;
+    const row = await entryAt(store, seq);
+    if (!row || row.hash !== hash) return false;
+    const body = canonical(row.value as JsonObject);
+    const follows = async (most: number): Promise<boolean> =>
+      (await behind(store, seq, most)).some((before) => link(before, body) === hash);
+    return (await follows(1)) || (await follows(BEHIND));
   }
   return async (id) => {
     const story = await findStory(store, id);
@@ -24,4 +27,3 @@ export function explainer(store: Pick<Store, 'scan'>): (id: string) => Promise<E
     };
   };
 }
-const keyOf = (seq: number): string => `entry/${String(seq).padStart(16, '0')}`;

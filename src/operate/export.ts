@@ -8,12 +8,12 @@ import type { Signer } from '../keys/signer.ts';
 import type { Id, World } from '../model.ts';
 import type { Recorder } from '../record/record.ts';
 import { type Head, link } from '../store/chain.ts';
+import { seqOf } from '../store/store.ts';
 import { canonical } from '../wire/digest.ts';
 import { isObject, type JsonObject } from '../wire/json.ts';
 import { TYP_EXPORT } from '../wire/oauth.ts';
 import { ok } from '../wire/result.ts';
 import type { Asked, Entries } from './entries.ts';
-import { seqOf } from './entries.ts';
 
 export interface Export {
   readonly id: Id<'exc'>;

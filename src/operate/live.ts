@@ -2,7 +2,7 @@
 import type { Entry, World } from '../model.ts';
 import { fromBody } from '../record/entry.ts';
 import type { Reader } from '../record/record.ts';
-import type { Store, Stored } from '../store/store.ts';
+import { entryKey, type Store, type Stored, seqOf } from '../store/store.ts';
 import type { JsonObject } from '../wire/json.ts';
 
 /** What everybody with a role may see: who, for whom, what, and what became of it. No argument, purpose or key. */
@@ -79,7 +79,7 @@ export function createLive({ store, world }: { readonly store: Pick<Store, 'scan
     running = false;
   }
   async function since(after: number): Promise<readonly LiveEvent[]> {
-    const rows = await store.scan({ term: 'entry', limit: MOST_TOLD, ...(after > 0 && { after: keyOf(after) }) });
+    const rows = await store.scan({ term: 'entry', limit: MOST_TOLD, ...(after > 0 && { after: entryKey(after) }) });
     if (rows.length < MOST_TOLD) return rows.map(told);
     const newest = (await latest(MOST_TOLD / 2)).filter(({ entry }) => entry.seq > after);
     const first = newest[0]?.entry.seq ?? after + 1;
@@ -128,9 +128,8 @@ export function createLive({ store, world }: { readonly store: Pick<Store, 'scan
 }
 const lastOf = (events: readonly LiveEvent[], otherwise: number): number =>
   events.reduce((last, event) => ('entry' in event ? event.entry.seq : last), otherwise);
-const keyOf = (seq: number): string => `entry/${String(seq).padStart(16, '0')}`;
 function told(row: Stored): { readonly entry: LiveEntry } {
   const entry = fromBody(row.value as JsonObject);
   const shown = Object.fromEntries(SHOWN.flatMap((name) => (entry[name] === undefined ? [] : [[name, entry[name]]])));
-  return { entry: { ...(shown as unknown as Omit<LiveEntry, 'seq'>), seq: Number(row.key.slice('entry/'.length)) } };
+  return { entry: { ...(shown as unknown as Omit<LiveEntry, 'seq'>), seq: seqOf(row.key) } };
 }

@@ -1,6 +1,6 @@
 import type { Entry } from '../model.ts';
 import { fromBody, termOf } from '../record/entry.ts';
-import type { Store } from '../store/store.ts';
+import { type Store, seqOf } from '../store/store.ts';
 import { isObject, type Json, type JsonObject } from '../wire/json.ts';
 
 /** An entry with its place in the ledger. */
@@ -26,7 +26,7 @@ export async function findStory(store: Pick<Store, 'scan'>, id: string): Promise
   const rows = await store.scan({ term: termOf(id), limit: MAX_ENTRIES });
   return rows
     .filter((row) => row.key.startsWith('entry/'))
-    .map((row) => ({ seq: Number(row.key.slice('entry/'.length)), hash: row.hash ?? '', entry: fromBody(row.value as JsonObject) }));
+    .map((row) => ({ seq: seqOf(row.key), hash: row.hash ?? '', entry: fromBody(row.value as JsonObject) }));
 }
 
 /** The story in words, a block an entry: who, for whom, what, why, by which rule, with what result. Every word of it stands in the ledger. */

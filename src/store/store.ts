@@ -67,6 +67,9 @@ export interface Stored extends Found {
   readonly key: string;
   readonly hash?: string;
 }
+/** The key of an entry, by its number in the ledger. */
+export const entryKey = (seq: number): string => `entry/${String(seq).padStart(16, '0')}`;
+export const seqOf = (key: string): number => Number(key.slice('entry/'.length));
 export interface Page {
   /** A term given with a claim or an entry; `entry` is the ledger itself. */
   readonly term: string;

@@ -1,9 +1,9 @@
 /** What is shown is read from the ledger: an index that lies shows nothing that was not asked for, and an export does not ask it. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { createEntries, seqOf } from '../../../src/operate/entries.ts';
+import { createEntries } from '../../../src/operate/entries.ts';
 import type { Search } from '../../../src/operate/search.ts';
-import type { Store } from '../../../src/store/store.ts';
+import { type Store, seqOf } from '../../../src/store/store.ts';
 import { memoryStore } from '../../support/memory-store.ts';
 
 const START = 1_795_176_000;
