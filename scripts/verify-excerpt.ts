@@ -215,7 +215,7 @@ export function tellExcerpt(report: ExcerptReport): string {
   const { count, hashed, linked, bad } = report;
   const rest = count - linked;
   const lines = [
-    `${count} entries of the ledger of ${printable(report.issuer)}`,
+    `${count} ${count === 1 ? 'entry' : 'entries'} of the ledger of ${printable(report.issuer)}`,
     `export   ${printable(report.export)} by ${printable(report.by)}, ${new Date(report.at * 1000).toISOString()}`,
     `asked    ${printable(JSON.stringify(report.filter))}`,
     `head     ${printable(report.head)}`,
@@ -227,7 +227,7 @@ export function tellExcerpt(report: ExcerptReport): string {
       : report.whole
         ? ['whole    from the first entry to that head: each stands there by its hash']
         : [
-            `in part  that ${rest === 0 ? 'these lead' : `${rest} of these stand in the ledger, and all lead`} to that head is the broker’s word: what was left out does not show`,
+            `in part  ${rest === 0 ? 'that these lead' : `where ${rest} of these stand, and that all lead`} to that head, is the broker’s word: what was left out does not show`,
           ]),
   ];
   return `${lines.join('\n')}\n`;

@@ -187,6 +187,7 @@ function createLane(notifier: Notifier, rooms: NotifyRooms): Lane {
       return undefined;
     }
     if (state === 'gone') state = 'ok';
+    if (all.length === 0) return undefined;
     if (all.some(({ tries }) => tries > 1)) state = 'failing';
     const now = world.now();
     const late = all.filter(({ notice }) => notice.until <= now);

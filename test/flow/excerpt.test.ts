@@ -66,7 +66,7 @@ describe('an export as it was given', () => {
     assert.ok(report.linked >= 2 && report.linked < 4, String(report.linked));
     assert.match(
       tellExcerpt(report),
-      new RegExp(`that ${4 - report.linked} of these stand in the ledger, and all lead to that head is the broker’s word`),
+      new RegExp(`where ${4 - report.linked} of these stand, and that all lead to that head, is the broker’s word`),
     );
     assert.deepEqual([report.filter, report.issuer], [{ outcome: 'minted' }, rig.issuer]);
     const head = /^(\d+):(\w+)$/.exec(report.head);
