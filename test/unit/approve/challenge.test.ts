@@ -1,8 +1,9 @@
 /** What a passkey signs, as another program would make it: the figures are not this one's. */
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { challengeOf, commitmentOf, type SignedFacts, signedOf } from '../../../src/approve/challenge.ts';
-import { digest } from '../../../src/wire/digest.ts';
+import { type ActFacts, actOf, challengeOf, commitmentOf, type SignedFacts, signedOf } from '../../../src/approve/challenge.ts';
+import { digest, EMPTY_DIGEST } from '../../../src/wire/digest.ts';
+import { planned } from '../../../src/wire/signed.ts';
 
 const ARGUMENTS = digest({ customer_id: 'cus_1' });
 const FACTS: SignedFacts = {
@@ -44,4 +45,35 @@ it('is another one for whatever is otherwise', () => {
   ];
   const all = [FACTS, ...others.map((other) => ({ ...FACTS, ...other }))].map((facts) => challengeOf(signedOf(facts)));
   assert.equal(new Set(all).size, others.length + 1);
+});
+
+const ACT: ActFacts = {
+  act: 'register',
+  person: 'people:u_carol',
+  credential: 'Y3JlZA',
+  label: 'key ring é',
+  offer: 'b2ZmZXI',
+  expires: 1_795_176_900,
+};
+it('of a passkey that comes or goes it is made in the same way, and none of the others', () => {
+  assert.equal(challengeOf(actOf(ACT)), 'eX-zN7Znzrpkbcea6ZMjpNeEuw64-tTQFyeVOBwovTc');
+  const others: readonly Partial<ActFacts>[] = [
+    { act: 'remove' },
+    { person: 'corp:u_carol' },
+    { credential: 'Y3JlZB' },
+    { label: 'key ring' },
+    { offer: 'b2ZmZXJ' },
+    { expires: 1_795_176_901 },
+  ];
+  const all = [ACT, ...others.map((other) => ({ ...ACT, ...other }))].map((facts) => challengeOf(actOf(facts)));
+  assert.equal(new Set([...all, challengeOf(signedOf(FACTS))]).size, others.length + 2);
+});
+it('of a plan the arguments are those of each step, or their digest where they are hidden', () => {
+  const at = { resource: 'https://mcp.shop.example/mcp' };
+  const steps = [
+    { ...at, tool: 'delete_customer', arguments: { customer_id: 'cus_1' }, digest: ARGUMENTS },
+    { ...at, tool: 'set_secret', digest: EMPTY_DIGEST },
+  ];
+  assert.equal(digest(planned(true, steps)), 'sha-256:dPqZxTlblGqWQ9L60DGB4_ZNmTX_kehS3dyx54k4H64');
+  assert.notEqual(digest(planned(false, steps)), digest(planned(true, steps)));
 });
