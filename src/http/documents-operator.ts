@@ -57,7 +57,7 @@ export const OPERATOR_ROUTES: Readonly<Record<string, Route>> = {
     summary: 'Signing keys, their states, and what can be done now',
     query: shape(ring),
     answer: shapes.keys,
-    errors: [404],
+    errors: [400, 404],
   },
   'POST /operator/keys/:step': {
     summary: 'One step of a rotation: publish, activate, retire or emergency',

@@ -12,7 +12,7 @@ import { agentEndpoints } from './operator-agents.ts';
 import { operatorRefusal } from './operator-answer.ts';
 import { approvalEndpoints } from './operator-approvals.ts';
 import { confirmationEndpoints } from './operator-confirmations.ts';
-import { entryEndpoints } from './operator-entries.ts';
+import { entryEndpoints, readQuery } from './operator-entries.ts';
 import { fatigueEndpoints } from './operator-fatigue.ts';
 import { guard, operatorOf, type Refused, type Who } from './operator-guard.ts';
 import { liveEndpoints } from './operator-live.ts';
@@ -79,8 +79,10 @@ export function operatorEndpoints(server: FastifyInstance, parts: OperatorParts)
       const outcome = await operate.backends.mint(trial, operatorOf(request));
       return outcome.ok ? outcome.value : operatorRefusal(reply, outcome.error);
     });
-  server.get<{ Querystring: { ring?: unknown } }>('/operator/keys', everyone, async (request, reply) => {
-    const keys = ringOf(operate, request.query.ring);
+  server.get('/operator/keys', everyone, async (request, reply) => {
+    const read = readQuery(request.query, ['ring']);
+    if (!read.ok) return operatorRefusal(reply, read.error);
+    const keys = ringOf(operate, read.value.ring);
     return keys ? { ...(await keys.status()) } : operatorRefusal(reply, refuse('not_found').error);
   });
   server.post<{ Params: { step: string } }>('/operator/keys/:step', deed, async (request, reply) => {
