@@ -38,11 +38,12 @@ describe('the demo’s console', () => {
       }
       assert.deepEqual(
         [...titles.keys()],
-        ['now', 'approvals', 'approval', 'agents', 'agent', 'agent-halted', 'explorer', 'story', 'playground', 'keys', 'health'],
+        ['now', 'approvals', 'approval', 'agents', 'agent', 'agent-halted', 'explorer', 'story', 'playground', 'keys', 'health', 'me'],
       );
       assert.match(titles.get('agents') ?? '', /12.*agents.*2.*stopped.*2.*reviews overdue/s);
       assert.match(titles.get('approvals') ?? '', /A plan of 2 steps.*export_customer.*scrap_stock/s);
       assert.match(titles.get('agent-halted') ?? '', /being looked into/);
+      assert.match(titles.get('me') ?? '', /privacy-clerk.*wants to run.*export_customer.*for you/s);
       const verified = await verifyLedger(day.stage.ledger);
       assert.deepEqual([verified.ok, verified.count > 150], [true, true], 'what the pages tell stands in a ledger that holds together');
     } finally {
