@@ -190,7 +190,7 @@ export async function runFault(name: FaultName, times: number, tell: (text: stri
 function reasonsOf(rows: readonly LedgerRow[]): Readonly<Record<string, number>> {
   const reasons: Record<string, number> = {};
   for (const { kind, reason, detail } of rows) {
-    if (kind !== 'faulted') continue;
+    if (kind !== 'faulted' && reason !== 'unavailable') continue;
     const name = [reason, detail].filter((part) => part !== null).join(' ');
     reasons[name] = (reasons[name] ?? 0) + 1;
   }
