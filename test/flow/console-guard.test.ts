@@ -114,7 +114,18 @@ describe('what every answer says of itself', () => {
     const etag = first.headers.get('etag') ?? '';
     const again = await operated.get('/console/assets/main.ts', { 'if-none-match': etag });
     assert.deepEqual([again.status, again.text], [304, '']);
-    for (const path of ['..%2f..%2fapp.ts', '%2e%2e/shell.ts', 'tsconfig.json', 'vendor/', '', '__proto__', 'constructor'])
+    assert.equal((await operated.get('/console/assets/wire/signed.ts')).status, 200);
+    for (const path of [
+      '..%2f..%2fapp.ts',
+      '%2e%2e/shell.ts',
+      'tsconfig.json',
+      'vendor/',
+      'wire/',
+      'wire/digest.ts',
+      '',
+      '__proto__',
+      'constructor',
+    ])
       assert.equal((await operated.get(`/console/assets/${path}`)).status, 404, path);
   });
   it('on https the cookies are this host’s alone', async () => {
