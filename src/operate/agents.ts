@@ -6,7 +6,7 @@ import type { Agent, Budget, Bundle, EpochSeconds, StatedRule, World } from '../
 import type { Store } from '../store/store.ts';
 import { SCOPE_LIST } from '../wire/oauth.ts';
 import { ok } from '../wire/result.ts';
-import { mandateOf, type Right, type Scope, scopesOf, spell } from './mandate.ts';
+import { type Right, rightOf, type Scope, scopesOf, spell } from './mandate.ts';
 import { type PageAsked, partOf } from './page.ts';
 import { readRules } from './read-rules.ts';
 import type { Halt, Revoke } from './revoke.ts';
@@ -97,10 +97,10 @@ export function createAgents({ store, world, bundles, revoke, uses: readUses, la
     return { bundle, now, halts, recent };
   }
   /** With what the index knows of rights that the newest entries do not show. A base token has no tool to look for. */
-  async function further(bundle: Bundle, agents: readonly Agent[], recent: Uses, now: EpochSeconds): Promise<Uses> {
+  async function further(all: readonly Scoped[], recent: Uses): Promise<Uses> {
     if (recent.since === undefined || !lastUse) return recent;
-    const missing = agents.flatMap((agent) =>
-      scopesOf(agent, bundle, now).flatMap(({ server: { resource }, tool }) => {
+    const missing = all.flatMap(({ agent, scopes }) =>
+      scopes.flatMap(({ server: { resource }, tool }) => {
         const isKnown = tool === SCOPE_LIST || recent.of(agent.id).some((use) => use.resource === resource && use.tool === tool);
         return isKnown ? [] : [{ agent: agent.id, resource, tool }];
       }),
@@ -118,9 +118,10 @@ export function createAgents({ store, world, bundles, revoke, uses: readUses, la
     async list(days, page) {
       const { bundle, now, halts, recent } = await known();
       const { rows, next } = partOf(bundle.agents.all, ({ id }) => id, page);
-      const uses = await further(bundle, rows, recent, now);
-      const agents = rows.map((agent) => {
-        const rights = scopesOf(agent, bundle, now).map(({ server: { resource }, tool }) => useOf(uses, agent, resource, tool, now, days));
+      const all = rows.map((agent) => ({ agent, scopes: scopesOf(agent, bundle, now) }));
+      const uses = await further(all, recent);
+      const agents = all.map(({ agent, scopes }) => {
+        const rights = scopes.map(({ server: { resource }, tool }) => useOf(uses, agent, resource, tool, now, days));
         return shown({ agent, rights, now, halts, uses });
       });
       return { ...saidOf(bundle, now, uses, days), agents, ...(next !== undefined && { next }) };
@@ -129,11 +130,11 @@ export function createAgents({ store, world, bundles, revoke, uses: readUses, la
       const { bundle, now, halts, recent } = await known();
       const found = bundle.agents.byClient(id);
       if (!found) return refuse('not_found');
-      const uses = await further(bundle, [found], recent, now);
       const scopes = scopesOf(found, bundle, now);
+      const uses = await further([{ agent: found, scopes }], recent);
       await readRules(scopes.flatMap(rulesIn), MOST_RULES);
-      const mandate = mandateOf(found, bundle, now).map((right, index) => {
-        return { ...right, ...useOf(uses, found, scopes[index]?.server.resource ?? '', right.tool, now, days) };
+      const mandate = scopes.map((scope) => {
+        return { ...rightOf(found, scope), ...useOf(uses, found, scope.server.resource, scope.tool, now, days) };
       });
       const agent = shown({ agent: found, rights: mandate, now, halts, uses });
       const { identity } = found;
@@ -144,6 +145,10 @@ export function createAgents({ store, world, bundles, revoke, uses: readUses, la
   };
 }
 
+interface Scoped {
+  readonly agent: Agent;
+  readonly scopes: readonly Scope[];
+}
 const rulesIn = ({ permits, people, never, lighter }: Scope): readonly StatedRule[] => [...permits, ...people, ...never, ...lighter];
 interface Used {
   readonly used: boolean;

@@ -94,9 +94,6 @@ export function scopesOf(agent: Agent, { servers, policy }: Pick<Bundle, 'server
     ),
   );
 }
-/** The same in words. */
-export const mandateOf = (agent: Agent, bundle: Pick<Bundle, 'servers' | 'policy'>, now: EpochSeconds): readonly Right[] =>
-  scopesOf(agent, bundle, now).map((scope) => right(agent, scope));
 const grants = ({ effect, insteadOf }: StatedRule): boolean => effect === 'permit' && insteadOf === undefined;
 /** A rule for one person alone says nothing of the agent, so only what holds for a kind counts where `id` is absent. */
 const names = ({ principal }: StatedRule, type: string, id?: string): boolean =>
@@ -105,7 +102,8 @@ export const covers = ({ tools, server }: StatedRule, serverId: string, tool: st
   (server === undefined || server === serverId) &&
   (tools === undefined || tools.some((one) => one.server === serverId && one.tool === tool));
 
-function right(agent: Agent, { as, server, tool, permits, people, never, lighter }: Scope): Right {
+/** The same in words. */
+export function rightOf(agent: Agent, { as, server, tool, permits, people, never, lighter }: Scope): Right {
   const dead = as === 'actor' && people.length === 0;
   const what = tool === SCOPE_LIST ? `list the tools of ${server.name}` : `call ${tool} at ${server.name}`;
   const forWhom = as === 'subject' ? ' for itself' : dead ? ' for others' : ` for ${audience(people)}`;

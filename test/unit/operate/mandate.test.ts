@@ -2,13 +2,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Demand } from '../../../src/model.ts';
-import { demanded, mandateOf, type Right } from '../../../src/operate/mandate.ts';
+import { demanded, type Right, rightOf, scopesOf } from '../../../src/operate/mandate.ts';
 import { agentOf, compiled, forbid, NOW, PAY, permit } from '../../policy/fixture.ts';
 
 const LOOK = 'shop::Action::"look"';
 async function rights(policies: string, agent = 'bot'): Promise<readonly Right[]> {
   const { bundle } = await compiled(policies);
-  return mandateOf(agentOf(bundle, agent), bundle, NOW);
+  const one = agentOf(bundle, agent);
+  return scopesOf(one, bundle, NOW).map((scope) => rightOf(one, scope));
 }
 const wordsOf = async (policies: string, agent?: string): Promise<readonly (readonly string[])[]> =>
   (await rights(policies, agent)).map(({ words }) => words);
