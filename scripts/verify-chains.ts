@@ -16,7 +16,7 @@ const REMEDY = {
   head: 'The end of the ledger was cut off or rewritten since that head was noted. Keep this Redis, and compare it with a copy.',
 } as const;
 
-/** `proofs`: votes that a passkey signed, each checked against what its entry says. */
+/** `proofs`: what passkeys signed, each checked against what its entry says. */
 export type ConfiguredReport = Omit<ChainReport, 'bad'> & {
   readonly proofs: number;
   readonly bad?: { readonly seq: number; readonly flaw: NonNullable<ChainReport['bad']>['flaw'] | 'proof'; readonly why: string };
@@ -75,7 +75,7 @@ export function tellChains(report: ConfiguredReport): string {
   const lines = [
     `${report.count} entries verified`,
     `head     ${head.seq}:${head.hash}`,
-    ...(report.proofs > 0 ? [`proofs   ${report.proofs} votes signed by passkeys, each as its entry says`] : []),
+    ...(report.proofs > 0 ? [`proofs   ${report.proofs} signatures by passkeys, each of what its entry says`] : []),
     ...report.chains.map(({ chain, seq, hash, count }) => `chain    ${chain} ${count} entries, up to ${seq}:${hash}`),
     ...report.unsealed.map(
       ({ chain, first, count }) =>

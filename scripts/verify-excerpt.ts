@@ -69,7 +69,7 @@ export async function verifyExcerpt(path: string, jwks: Json, options: { readonl
   if (!keys.ok) throw new LedgerUnreadable('these are no keys', KEYS_REMEDY);
   const known = keys.value;
   const begin: { head?: JsonObject } = {};
-  const proofs = proofChecker({ trimmed: true });
+  const proofs = proofChecker({ trimmed: true, parted: true });
   const digest = createHash('sha256');
   const seen = new Set<string>();
   const followed = new Set<string>();
@@ -221,7 +221,7 @@ export function tellExcerpt(report: ExcerptReport): string {
     `head     ${printable(report.head)}`,
     ...(report.kid === undefined ? [] : [`signed   by the key ${printable(report.kid)}`]),
     `hashes   ${hashed} follow from their body and the hash before them; ${linked} of these from the entry before them in this file`,
-    ...(report.proofs > 0 ? [`proofs   ${report.proofs} votes signed by passkeys, each as its entry says`] : []),
+    ...(report.proofs > 0 ? [`proofs   ${report.proofs} signatures by passkeys, each of what its entry says`] : []),
     ...(bad
       ? [`BAD      ${bad.seq === undefined ? '' : `entry ${bad.seq}: `}${bad.why}`, `         ${bad.remedy}`]
       : report.whole

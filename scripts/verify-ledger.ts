@@ -170,7 +170,7 @@ export function tell(report: Report): string {
     `from     ${time(report.from)}`,
     `to       ${time(report.to)}`,
     ...kinds.map(([kind, count]) => `  ${kind.padEnd(10)} ${count}`),
-    ...(report.proofs > 0 ? [`proofs   ${report.proofs} votes signed by passkeys, each as its entry says`] : []),
+    ...(report.proofs > 0 ? [`proofs   ${report.proofs} signatures by passkeys, each of what its entry says`] : []),
     ...report.repairs.map((r) => `repair   ${time(r.at)}: ${r.count} torn rows from entry ${r.first} on were set aside (${r.digest})`),
     ...(report.bad ? [`BAD      entry ${report.bad.seq}: ${report.bad.why}`, `         ${report.bad.remedy}`] : []),
   ];

@@ -47,8 +47,11 @@ interface Signature {
   readonly known: Known;
 }
 
-/** `trimmed`: what was registered may stand in a part that was exported and taken away; then the key in the vote's own entry is believed. */
-export function proofChecker({ trimmed }: { readonly trimmed: boolean }): ProofChecker {
+/**
+ * `trimmed`: what was registered may stand in a part that was exported and taken away; then the key in the vote's own entry is believed. `parted`: so
+ * may anything between, and nobody can tell whether somebody who had a passkey has it still.
+ */
+export function proofChecker({ trimmed, parted = false }: { readonly trimmed: boolean; readonly parted?: boolean }): ProofChecker {
   const keys = new Map<string, Known>();
   const removed = new Set<string>();
   const signatures: Signature[] = [];
@@ -75,7 +78,7 @@ export function proofChecker({ trimmed }: { readonly trimmed: boolean }): ProofC
         return;
       }
       sign(entry, seq, told, actOf({ act: step, person: by, credential, label: String(label), offer, expires }), expires);
-    } else if (isHolder(by)) bad = { seq, why: WHY.unproven };
+    } else if (!parted && isHolder(by)) bad = { seq, why: WHY.unproven };
     if (step === 'remove') forget(credential);
     else if (typeof publicKey === 'string' && typeof origin === 'string')
       keys.set(credential, { person: by, publicKey, origin, counter: 0 });

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import { verifyRows } from '../../scripts/verify-ledger.ts';
+import { proofChecker } from '../../scripts/verify-proofs.ts';
 import { link, START } from '../../src/store/chain.ts';
 import type { JsonObject } from '../../src/wire/json.ts';
 import { softPasskey } from '../support/passkey.ts';
@@ -141,4 +142,14 @@ describe('verify-ledger and passkeys that come and go', () => {
       const { ok, bad } = await verified(which, change);
       assert.deepEqual([ok, bad?.why], [why === undefined, why]);
     });
+  it('of a part it cannot know what came between, and says no more than it knows', async () => {
+    const bodies = (await rig.app.store.scan({ term: 'entry', limit: 1_000 })).map((row) => row.value as JsonObject);
+    const part = bodies.filter(({ kind, by }) => kind === 'passkey' && by === 'people:u_dan');
+    const check = async (parted: boolean) => {
+      const checker = proofChecker({ trimmed: true, parted });
+      for (const [at, body] of part.entries()) checker.take(body, at + 1);
+      return (await checker.check())?.why;
+    };
+    assert.deepEqual([await check(true), await check(false)], [undefined, UNPROVEN]);
+  });
 });
