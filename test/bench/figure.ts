@@ -5,7 +5,7 @@ export interface Row {
   readonly what: string;
   readonly value: number;
   readonly unit: 'µs' | 'ms' | 's' | 'MB' | 'MB/min' | '/min' | 'KB' | '/s' | '×' | '%' | 'of it';
-  /** Lowest and highest of the rounds whose median `value` is. */
+  /** Lowest and highest of the rounds whose median `value` is; of what is pooled, where most resamplings lie. */
   readonly spread?: readonly [number, number];
   /** Absent: told for its own sake. `excellent` is what the best teams reach. */
   readonly target?: Target;
@@ -51,6 +51,16 @@ export function median(values: readonly number[]): number {
 export function rowOf(what: string, unit: Row['unit'], rounds: readonly number[], target?: Target): Row {
   const spread: readonly [number, number] = [Math.min(...rounds), Math.max(...rounds)];
   return { what, unit, value: median(rounds), ...(rounds.length > 1 && { spread }), ...(target && { target }) };
+}
+/** A value of many windows of each kind, and its range: 95 of a hundred resamplings of the windows lie within. */
+export function resampled<T>(
+  kinds: readonly (readonly T[])[],
+  measure: (kinds: readonly (readonly T[])[]) => number,
+  times = 400,
+): Required<Pick<Row, 'value' | 'spread'>> {
+  const drawn = (all: readonly T[]): T[] => all.map(() => all[Math.floor(Math.random() * all.length)] as T);
+  const values = Array.from({ length: times }, () => measure(kinds.map(drawn)));
+  return { value: measure(kinds), spread: [quantile(values, 0.025), quantile(values, 0.975)] };
 }
 /** Least squares: what `y` gains for one of `x`. */
 export function slope(points: readonly (readonly [x: number, y: number])[]): number {
