@@ -42,7 +42,7 @@ export interface ShownApproval extends Partial<ShownPlan> {
   readonly demand: { readonly who: readonly string[]; readonly quorum: number; readonly confirm?: true; readonly proof?: 'passkey' };
   readonly votes: readonly {
     readonly by: string;
-    readonly vote: string;
+    readonly vote: Ballot['vote'];
     readonly at: EpochSeconds;
     readonly reason: string;
     readonly via: string;

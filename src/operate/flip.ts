@@ -17,7 +17,7 @@ export interface Flip {
   /** Null: it is not there. */
   readonly from: Json;
   readonly to: Json;
-  readonly fate: Fate;
+  readonly fate: Exclude<Fate, 'unfit'>;
   /** Below 1: an integer, by how much of itself it moves. Then an argument, who is acted for, the chain, another tool, another agent. */
   readonly distance: number;
   readonly question: Rehearsal;
@@ -107,7 +107,7 @@ function concerns({ principal }: StatedRule, { agent, via, for: supposed }: Rehe
   return principal?.id === undefined || names.includes(principal.id);
 }
 /** To break the arguments is no way to decide otherwise; to mend them is. */
-const differs = (fate: Fate, becomes: Fate): boolean =>
+const differs = (fate: Fate, becomes: Fate): becomes is Flip['fate'] =>
   becomes !== 'unfit' && (fate === 'unfit' || fate === 'refused' ? becomes !== 'refused' : becomes !== fate);
 
 /** Where one value stands, or could. */

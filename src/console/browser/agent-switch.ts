@@ -2,7 +2,7 @@
 import type { Agent } from './agent-types.ts';
 import { Ago, api, html, type Me, Person, Problem, Refused, Text, toast, useState, type VNode } from './kit.ts';
 
-interface Stopped {
+export interface Stopped {
   readonly dry_run: boolean;
   readonly counts: { readonly revoked: number; readonly dies: number; readonly unknown: number };
   readonly outstanding: readonly { readonly txn: string; readonly exp: number }[];

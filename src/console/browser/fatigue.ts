@@ -30,7 +30,7 @@ interface Habit {
   readonly proposal?: Proposal;
   readonly no_proposal?: string;
 }
-interface Told {
+export interface Told {
   readonly approvers: readonly Approver[];
   readonly habits: readonly Habit[];
 }

@@ -5,7 +5,7 @@ import { type Asked, addressOf, apiQuery, isId, readAsked } from './explorer-que
 import { Story } from './explorer-story.ts';
 import { Ago, base, clockOf, Empty, html, type PageProps, useLoad, useMemo, useRef, useRowKeys, type VNode, When } from './kit.ts';
 
-interface Found {
+export interface Found {
   readonly entries: readonly { readonly seq: number; readonly entry: Line }[];
   readonly before?: number;
   readonly indexed?: { readonly through: number; readonly whole: boolean };

@@ -9,7 +9,7 @@ interface Counts {
   readonly waiting: number;
   readonly faulted: number;
 }
-interface Overview {
+export interface Overview {
   readonly sliceSeconds: number;
   readonly slices: readonly (Counts & { readonly at: number })[];
   readonly total: Counts;
