@@ -13,7 +13,7 @@ interface Unsealed {
 }
 export interface Kept extends Unsealed {
   readonly terms: readonly string[];
-  /** What the batch of this entry wrote beside it, told with the first of its entries. */
+  /** What the batch of this entry wrote beside it and what would be put back (store-redis-recover.ts), told with the first of its entries. */
   readonly claims: Packed['claims'];
 }
 /** Where a chain stands in Redis. */
@@ -100,7 +100,8 @@ export class OwnChain {
   }
   landed(first: number, { entries, claims }: Pick<Packed, 'entries' | 'claims'>): void {
     const last = this.#waiting.at(-1)?.seq ?? this.#head.seq;
-    const landed = entries.map((entry, i) => ({ ...entry, seq: first + i, claims: i === 0 ? claims : [] }));
+    const lasting = claims.filter((claim) => 'sum' in claim || (claim.value !== undefined && claim.issued === undefined));
+    const landed = entries.map(({ body, terms }, i) => ({ seq: first + i, body, terms, claims: i === 0 ? lasting : [] }));
     if (first <= last) this.#unsure = true;
     else this.#waiting.push(...landed);
     this.#kept.push(...landed);

@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import type { MovedEntry, MovedKey, MovedMember, Moving } from './moving.ts';
 import { type Access, connect } from './store-redis-connect.ts';
-import type { Reply } from './store-redis-line.ts';
+import type { Reply } from './store-redis-flights.ts';
 import { FORM } from './store-redis-line.ts';
 import { functionOf, type Name } from './store-redis-lua.ts';
 import { MOVING } from './store-redis-lua-import.ts';

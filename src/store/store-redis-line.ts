@@ -1,14 +1,17 @@
 import type { Redis } from 'ioredis';
 import { StoreFault, StoreRefused } from './store.ts';
 import { type Access, connect } from './store-redis-connect.ts';
+import { type Call, flightsOf, type Reply, replyOf } from './store-redis-flights.ts';
 import { functionOf, isRead, type Name } from './store-redis-lua.ts';
 import { inspect, type Persistence, refused, wordOf } from './store-redis-open.ts';
 
-export type Reply = readonly unknown[];
 /** The way to the server. Knows whether it is the server, and the memory, that this broker has known. */
 export interface Line {
-  /** What a function answers. Throws StoreFault: at once while there is no server, within the timeout when it does not answer. */
-  ask(name: Name, keys: readonly string[], args: readonly (string | number)[]): Promise<Reply>;
+  /**
+   * What a function answers. `absent`: keys of a commit that need only go once for all of the same turn. Throws StoreFault: at once while there
+   * is no server, within the timeout when it does not answer.
+   */
+  ask(name: Name, keys: readonly string[], args: readonly (string | number)[], absent?: readonly string[]): Promise<Reply>;
   /** The latest commit that this broker was told of: a server that knows less has lost something. */
   learn(commit: number): void;
   /** The memory may begin anew by what another broker has noticed. */
@@ -31,13 +34,6 @@ export interface LineOptions extends Access {
   /** Told at each new connection; `lost`: what was there before may be gone. */
   readonly onUp: (up: { readonly lost: boolean }) => void;
 }
-interface Call {
-  readonly name: Name;
-  readonly keys: readonly string[];
-  readonly args: readonly (string | number)[];
-  readonly resolve: (reply: Reply) => void;
-  readonly reject: (fault: unknown) => void;
-}
 
 /** The form of what stands in the store; another one is not read. */
 export const FORM = '1';
@@ -46,42 +42,6 @@ const RETRY_MS = 100;
 const PATIENCE_MS = 5_000;
 /** While the server is behind with so many, more only make it worse. */
 const MOST_UNDER_WAY = 20_000;
-
-/** What is many of a kind goes as one call, which costs the server half as much. */
-interface Flight {
-  readonly name: Name;
-  readonly keys: string[];
-  readonly args: (string | number)[];
-  readonly calls: Call[];
-}
-/** Longer ones keep everybody else waiting, and cost more than they spare: what a call changes is passed on at its end, all together. */
-const MOST_ABOARD = 8;
-function flightsOf(calls: readonly Call[], tag: string): readonly Flight[] {
-  const flights: Flight[] = [];
-  const open = new Map<Name, Flight>();
-  // What is alone goes first: who asks to be told of changes is told of those in the same turn.
-  for (const call of calls) if (!isShared(call.name)) flights.push({ ...call, keys: [...call.keys], args: [...call.args], calls: [call] });
-  for (const call of calls) {
-    if (!isShared(call.name)) continue;
-    let flight = open.get(call.name);
-    if (!flight || flight.calls.length >= MOST_ABOARD) {
-      flight = { name: call.name, keys: SHARED[call.name].map((what) => `${tag}:${what}`), args: [], calls: [] };
-      open.set(call.name, flight);
-      flights.push(flight);
-    }
-    for (const key of call.keys) flight.keys.push(key);
-    if (call.name === 'commit') flight.args.push(call.keys.length, call.args.length);
-    for (const word of call.args) flight.args.push(word);
-    flight.calls.push(call);
-  }
-  return flights;
-}
-/** The keys that all of them have. */
-const SHARED = { commit: ['meta', 'log', 'changes', 'chains', 'ends'], look: ['meta'] } as const;
-const isShared = (name: Name): name is keyof typeof SHARED => name in SHARED;
-/** Of a flight each has an answer of its own, unless it did not take off. */
-const replyOf = (answer: Reply, name: Name, i: number): Reply =>
-  isShared(name) && answer[0] === 'ok' ? ((answer[1 + i] ?? ['other']) as Reply) : answer;
 
 /** Throws StoreRefused when there is no server that may be trusted. */
 export async function openLine(options: LineOptions): Promise<Line> {
@@ -219,14 +179,14 @@ export async function openLine(options: LineOptions): Promise<Line> {
   }
 
   const line: Line = {
-    async ask(name, keys, args) {
+    async ask(name, keys, args, absent = []) {
       if (closed) throw new StoreFault('closed');
       if (poisoned) throw new StoreFault('poisoned', poisoned);
       if (!client) throw new StoreFault('unreachable', away);
       if (waiting.length + underWay >= MOST_UNDER_WAY) throw new StoreFault('busy');
       const at = client;
       const reply = await new Promise<Reply>((resolve, reject) => {
-        waiting.push({ name, keys, args, resolve, reject });
+        waiting.push({ name, keys, args, absent, resolve, reject });
         schedule();
       });
       const [word] = reply;

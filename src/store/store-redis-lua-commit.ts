@@ -1,5 +1,5 @@
 /**
- * The commit and the look inside Redis. What an exchange claims is mostly that some keys are absent, and that some are and shall then be there:
+ * The commit inside Redis. What an exchange claims is mostly that some keys are absent, and that some are and shall then be there:
  * of such claims one question is asked for all batches of a call, and nothing is made in Lua that need not be. A commit costs the server what
  * it writes and as much again; measured with `npm run bench -- --only brokers`.
  */
@@ -10,12 +10,16 @@ const AHEAD = 10;
 /** So many changes are kept for followers that were away; who missed more is told that anything may have changed. */
 const CHANGES = 20_000;
 
+/** The place of an absent key among those of a call is one character, from this one on and of those that are one byte: so many at most. */
+export const FIRST = 1;
+export const MOST_ABSENT = 120;
+
 export const COMMIT = String.raw`
 -- What one call has decided and not written yet: most of what a write costs is that it is one. Its batches see in raw what the ones before
 -- them leave. A word that many of them share is made into a number, or into bytes, once.
 local function newDesk(keys, meta, now)
   return { keys = keys, meta = meta, now = now, tag = string.sub(keys[1], 1, -5), raw = {}, chains = {}, numbers = {}, packs = {}, lives = {},
-    sets = {}, writes = {}, changes = {}, entries = {}, sums = {} }
+    watched = {}, sets = {}, writes = {}, changes = {}, entries = {}, sums = {} }
 end
 local function numberOf(desk, word)
   local value = desk.numbers[word]
@@ -65,8 +69,14 @@ local function writeKey(desk, key, held)
     if #next.terms > 0 and endsAt(next.till) then redis.call('ZADD', ended, next.till, ref) else redis.call('ZREM', ended, ref) end
   end
 end
-local function isWatched(meta, kind)
-  return string.find(meta.watch, '\0' .. kind .. '\0', 1, true) or string.find(meta.watch, '\0*\0', 1, true)
+local function isWatched(desk, name)
+  local kind, watch = string.match(name, '^[^/]*/') or '', desk.meta.watch
+  local is = desk.watched[kind]
+  if is == nil then
+    is = (string.find(watch, '\0' .. kind .. '\0', 1, true) or string.find(watch, '\0*\0', 1, true)) ~= nil
+    desk.watched[kind] = is
+  end
+  return is
 end
 
 -- Numbers first of all, so that none is ever given twice.
@@ -87,11 +97,11 @@ local function settle(desk)
       chain.begins = nil
     end
   end
-  for i = 1, #entries, 5 do
+  for i = 1, #entries, 4 do
     local seq, chain, terms = string.format('%d', entries[i]), entries[i + 1], entries[i + 3]
     local ref = 'entry/' .. string.rep('0', 16 - #seq) .. seq
-    for t = 1, #terms, 32 do redis.call('ZADD', desk.tag .. 't:' .. string.sub(terms, t, t + 31), '0', ref) end
-    redis.call('XADD', keys[2], seq .. '-0', 'c', chain.name, 'b', entries[i + 2], 't', entries[i + 4])
+    for t = 1, #terms, 33 do redis.call('ZADD', desk.tag .. 't:' .. string.sub(terms, t, t + 31), '0', ref) end
+    redis.call('XADD', keys[2], seq .. '-0', 'c', chain.name, 'b', entries[i + 2], 't', terms)
     chain.tail[#chain.tail + 1] = seq .. ' ' .. desk.time
   end
   for _, chain in pairs(desk.chains) do
@@ -122,8 +132,9 @@ local function headOf(desk, word)
   return head
 end
 
--- One batch: its keys from k on are those of its claims and its entries' terms, in order; its words from a on are its head, then those of its
--- claims and entries, in order. Four kinds of claims: keys that are absent; that are absent and set; others; sums. Answers with the places
+-- One batch: its keys from k on are those of its claims, in order; its words from a on are its head, where the keys stand that it claims to be
+-- absent, if there are any, then those of its other claims and its entries, in order. Four kinds of claims: keys that are absent; that are
+-- absent and set; others; sums. Answers with the places
 -- of all that do not hold; -1 - place where nothing is wrong but that this memory does not reach back to when the claim's matter was issued.
 local function decide(desk, given, head, keys, argv, k, a)
   local meta, now, raw, since = desk.meta, desk.now, desk.raw, desk.meta.since
@@ -135,10 +146,13 @@ local function decide(desk, given, head, keys, argv, k, a)
     failed = failed or { 'no' }
     failed[#failed + 1] = i
   end
-  for i = 0, head.absent - 1 do
-    if raw[keys[k + i]] and readKey(desk, keys[k + i], judged).version ~= 0 then fails(i) end
+  if head.absent > 0 then
+    for i, place in ipairs({ string.byte(argv[a + 1], 1, -1) }) do
+      local key = keys[desk.absent + place]
+      if raw[key] and readKey(desk, key, judged).version ~= 0 then fails(i - 1) end
+    end
+    a = a + 1
   end
-  k = k + head.absent
   local freshKeys, freshWords = k, a + 1
   for i = 0, head.fresh - 1 do
     local key = keys[k + i]
@@ -217,11 +231,11 @@ local function decide(desk, given, head, keys, argv, k, a)
       end
       put(desk, key, packed, numberOf(desk, till))
     end
-    if names and isWatched(meta, string.match(name, '^[^/]*/') or '') then names[#names + 1] = name end
+    if names and isWatched(desk, name) then names[#names + 1] = name end
   end
   for _, key in ipairs(order or {}) do
     local name = held[key].name
-    if names and not held[key].told and isWatched(meta, string.match(name, '^[^/]*/') or '') then names[#names + 1] = name end
+    if names and not held[key].told and isWatched(desk, name) then names[#names + 1] = name end
     writeKey(desk, key, held[key])
   end
   if names and #names > 0 then
@@ -231,7 +245,7 @@ local function decide(desk, given, head, keys, argv, k, a)
   local list = desk.entries
   for e = 0, entries - 1 do
     local n = #list
-    list[n + 1], list[n + 2], list[n + 3], list[n + 4], list[n + 5] = first + e, chain, argv[a], string.gsub(argv[a + 1], ' ', ''), argv[a + 1]
+    list[n + 1], list[n + 2], list[n + 3], list[n + 4] = first + e, chain, argv[a], argv[a + 1]
     a = a + 2
   end
   if sumOrder then
@@ -242,51 +256,20 @@ local function decide(desk, given, head, keys, argv, k, a)
   return { 'ok', meta.n, first }
 end
 -- Many batches in one call, each decided on what the ones before it left.
--- keys: meta, log, changes, chains, ends, then theirs. argv: id, known, now, then for each how many keys and words it has, and those words.
+-- keys: meta, log, changes, chains, ends, then theirs, then those that any of them claims to be absent. argv: id, known, now, how many the
+-- last ones are, then for each batch how many keys and words it has, and those words.
 local function commit(keys, argv)
   local meta, now, why = standing(keys[1], argv[1], argv[2], argv[3])
   if why then return { why } end
   local desk = newDesk(keys, meta, now)
-  desk.time = string.format('%d', now)
-  -- Most are keys that were never there, and one question tells.
-  for from = 6, #keys, 4000 do
-    local to = math.min(from + 3999, #keys)
-    if redis.call('EXISTS', unpack(keys, from, to)) > 0 then
-      for i, value in ipairs(redis.call('MGET', unpack(keys, from, to))) do desk.raw[keys[from + i - 1]] = value end
-    end
-  end
-  local answers, k, a = { 'ok' }, 6, 4
+  desk.time, desk.absent = string.format('%d', now), #keys - tonumber(argv[4]) - ${FIRST} + 1
+  readAll(keys, 6, desk.raw)
+  local answers, k, a = { 'ok' }, 6, 5
   while a <= #argv do
     answers[#answers + 1] = decide(desk, argv[3] ~= '', headOf(desk, argv[a + 2]), keys, argv, k, a + 2)
     k, a = k + numberOf(desk, argv[a]), a + 2 + numberOf(desk, argv[a + 1])
   end
   settle(desk)
-  return answers
-end
-
--- Many at once. keys: meta, then for each the keys looked for and two for each sum. argv: id, known, now, then for each how many keys, how many
--- sums, and the sums' windows.
-local function look(keys, argv)
-  local _, now, why = standing(keys[1], argv[1], argv[2], argv[3])
-  if why then return { why } end
-  local answers, k, a = { 'ok' }, 2, 4
-  while a <= #argv do
-    local found, count, sums = { 'ok' }, tonumber(argv[a]), tonumber(argv[a + 1])
-    for i = k, k + count - 1 do
-      local raw = redis.call('GET', keys[i])
-      local version, till, value = 0, 0, ''
-      if raw then version, till, value = cmsgpack.unpack(raw) end
-      if version == 0 or not alive(till, now) then version, value = 0, '' end
-      found[#found + 1] = version
-      found[#found + 1] = value
-    end
-    k, a = k + count, a + 2
-    for _ = 1, sums do
-      found[#found + 1] = number(sumAt(keys[k], keys[k + 1], tonumber(argv[a]), now))
-      k, a = k + 2, a + 1
-    end
-    answers[#answers + 1] = found
-  end
   return answers
 end
 `;

@@ -15,6 +15,7 @@ import { createHash } from 'node:crypto';
 import { COMMIT, GRACE } from './store-redis-lua-commit.ts';
 import { IMPORT } from './store-redis-lua-import.ts';
 import { LEDGER } from './store-redis-lua-ledger.ts';
+import { LOOK } from './store-redis-lua-look.ts';
 import { SUMS } from './store-redis-lua-sums.ts';
 
 const COMMON = `
@@ -44,7 +45,7 @@ local function alive(till, at) return till < 0 or till >= at end
 local function refOf(seq) return string.format('entry/%016d', seq) end
 `;
 
-const code = COMMON + SUMS + COMMIT + LEDGER + IMPORT;
+const code = COMMON + SUMS + LOOK + COMMIT + LEDGER + IMPORT;
 /** Named by what it is, so that brokers of two versions work side by side on one server. */
 const stamp = createHash('sha256').update(code).digest('hex').slice(0, 16);
 const READS = new Set<string>(['look', 'scan', 'tail', 'changes', 'heads', 'carried', 'members']);

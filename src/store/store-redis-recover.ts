@@ -41,8 +41,8 @@ export async function putBack(
   for (let i = 0; i < rest.length && !closed; i += MOST) {
     const entries = rest.slice(i, i + MOST);
     const batch = { at: Math.floor(on.now()), notAfter: Number.MAX_SAFE_INTEGER, claims: [], entries };
-    const { keys, args } = wordsOf(batch, left.chain, names);
-    const reply = await line.ask('commit', keys, args);
+    const { keys, args, absent } = wordsOf(batch, left.chain, names);
+    const reply = await line.ask('commit', keys, args, absent);
     if (reply[0] !== 'ok') return;
     line.learn(Number(reply[1]));
   }
@@ -90,8 +90,8 @@ async function write(
   claims: readonly (PackedKey | PackedSum)[],
 ): Promise<boolean> {
   if (claims.length === 0) return true;
-  const { keys, args } = wordsOf({ at: Math.floor(now()), notAfter: Number.MAX_SAFE_INTEGER, claims, entries: [] }, chain, names);
-  const reply = await line.ask('commit', keys, args);
+  const { keys, args, absent } = wordsOf({ at: Math.floor(now()), notAfter: Number.MAX_SAFE_INTEGER, claims, entries: [] }, chain, names);
+  const reply = await line.ask('commit', keys, args, absent);
   if (reply[0] !== 'ok') return false;
   line.learn(Number(reply[1]));
   return true;

@@ -1,11 +1,12 @@
 import { hash } from 'node:crypto';
 import type { Packed, PackedKey, PackedSum } from './pack.ts';
 import type { SumQuery } from './store.ts';
+import { MOST_ABSENT } from './store-redis-lua-commit.ts';
 
 /** What a function inside Redis is given: the keys that it touches, and the words that say what to do. */
 export interface Words {
-  readonly keys: string[];
-  readonly args: (string | number)[];
+  readonly keys: readonly string[];
+  readonly args: readonly (string | number)[];
 }
 /** So many names are remembered with their keys. */
 const KNOWN = 5_000;
@@ -49,8 +50,10 @@ export const digestOf = (name: string): string => hash('sha256', name, 'base64ur
 
 export const kindOf = (name: string): string => name.slice(0, name.indexOf('/') + 1);
 
-/** A batch for the commit (store-redis-lua.ts), and for each of its claims there which one it was here. */
+/** A batch for the commit (store-redis-lua-commit.ts), and for each of its claims there which one it was here. */
 export interface BatchWords extends Words {
+  /** Keys that shall be absent, and are only looked at: most are those of every other batch too, and go once for all of a call. */
+  readonly absent: readonly string[];
   readonly order: readonly number[];
 }
 /**
@@ -58,26 +61,41 @@ export interface BatchWords extends Words {
  * claims a key twice the second one sees the first, and all stay in their order.
  */
 export function wordsOf(batch: Packed, chain: string, names: Names): BatchWords {
-  const kinds: readonly number[][] = [[], [], [], []];
-  const seen = new Set<string>();
-  for (const claim of batch.claims) if ('key' in claim) seen.add(claim.key);
-  const apart = seen.size === batch.claims.reduce((count, claim) => count + ('key' in claim ? 1 : 0), 0);
-  for (const [i, claim] of batch.claims.entries()) kinds[kindOfClaim(claim, apart)]?.push(i);
-  const order = kinds.flat();
-  const head = [batch.at, batch.notAfter, ...kinds.map((kind) => kind.length), batch.entries.length, chain].join(' ');
+  const { claims, entries } = batch;
+  const apart = claims.length <= MOST_ABSENT && areApart(claims);
+  const kinds = claims.map((claim) => kindOfClaim(claim, apart));
+  const order: number[] = [];
+  const counts = [0, 0, 0, 0];
+  for (let kind = ABSENT; kind <= SUM; kind++)
+    for (let i = 0; i < kinds.length; i++)
+      if (kinds[i] === kind) {
+        order.push(i);
+        counts[kind] = (counts[kind] ?? 0) + 1;
+      }
+  const absent: string[] = [];
   const keys: string[] = [];
-  const args: (string | number)[] = [head];
-  for (const [kind, indices] of kinds.entries())
-    for (const i of indices) {
-      const claim = batch.claims[i];
-      if (!claim) continue;
-      if ('sum' in claim) sum(claim, names, keys, args);
-      else if (kind === ABSENT) keys.push(names.known(claim.key));
-      else if (kind === FRESH) fresh(claim, names, keys, args);
-      else key(claim, names, keys, args);
-    }
-  for (const { body, terms } of batch.entries) args.push(body, terms.map(names.digest).join(' '));
-  return { keys, args, order };
+  const args: (string | number)[] = [`${batch.at} ${batch.notAfter} ${counts.join(' ')} ${entries.length} ${chain}`];
+  for (const i of order) {
+    const claim = claims[i];
+    if (!claim) continue;
+    if ('sum' in claim) sum(claim, names, keys, args);
+    else if (kinds[i] === ABSENT) absent.push(names.known(claim.key));
+    else if (kinds[i] === FRESH) fresh(claim, names, keys, args);
+    else key(claim, names, keys, args);
+  }
+  for (const { body, terms } of entries)
+    args.push(body, terms.length === 1 ? names.digest(terms[0] ?? '') : terms.map(names.digest).join(' '));
+  return { absent, keys, args, order };
+}
+/** No key is claimed twice. */
+function areApart(claims: Packed['claims']): boolean {
+  const seen = new Set<string>();
+  for (const claim of claims) {
+    if ('sum' in claim) continue;
+    if (seen.has(claim.key)) return false;
+    seen.add(claim.key);
+  }
+  return true;
 }
 const [ABSENT, FRESH, OTHER, SUM] = [0, 1, 2, 3] as const;
 function kindOfClaim(claim: PackedKey | PackedSum, apart: boolean): 0 | 1 | 2 | 3 {

@@ -83,10 +83,10 @@ export async function redisStore(options: RedisOptions): Promise<RedisStore> {
   async function write(packed: Packed): Promise<{ readonly failed: number; readonly unknown: boolean } | { readonly first: number }> {
     for (;;) {
       const chain = own.id;
-      const { keys, args, order } = wordsOf(packed, chain, names);
+      const { keys, args, absent, order } = wordsOf(packed, chain, names);
       let reply: readonly unknown[];
       try {
-        reply = await line.ask('commit', keys, args);
+        reply = await line.ask('commit', keys, args, absent);
       } catch (fault) {
         // Its entries may stand in the chain, and then are linked like any other.
         if (packed.entries.length > 0) own.doubt();
