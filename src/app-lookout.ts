@@ -29,13 +29,14 @@ export function openLookout(
     readonly log: Logger;
     readonly halts: () => Promise<readonly unknown[]>;
     readonly readers: Reader[];
+    readonly onFault: (fault: unknown) => void;
   },
   held: (() => void | Promise<void>)[],
 ): Lookout {
   const { store, world, record, bundles, halts, log } = rooms;
   const search = openSearch(config, { ...rooms, onRemade: () => log.warn('the index of the ledger is made again') });
   held.push(() => search.close());
-  const live = createLive({ store, world });
+  const live = createLive({ store, world, onFault: rooms.onFault });
   held.push(() => live.release());
   const latency = latencies();
   rooms.readers.push(live.read, latency.read);

@@ -168,7 +168,7 @@ async function compose(config: Config, edge: Edge, held: Held[]): Promise<App> {
     for (const p of [...report.problems, ...report.warnings])
       log.warn({ file: p.file, line: p.line, text: p.text, hint: p.hint }, 'bundle');
   }
-  const watched = { ...rooms, signer, environment: edge.environment, log, readers, halts: () => operate.revoke.list() };
+  const watched = { ...rooms, signer, environment: edge.environment, log, readers, onFault: faulted, halts: () => operate.revoke.list() };
   const lookout = openLookout(config, watched, held);
   const status = createStatus({
     config,

@@ -2,7 +2,7 @@
 import type { Entry, World } from '../model.ts';
 import { fromBody } from '../record/entry.ts';
 import type { Reader } from '../record/record.ts';
-import { entryKey, type Store, type Stored, seqOf } from '../store/store.ts';
+import { entryKey, type Store, type Stored, StoreFault, seqOf } from '../store/store.ts';
 import type { JsonObject } from '../wire/json.ts';
 
 /** What everybody with a role may see: who, for whom, what, and what became of it. No argument, purpose or key. */
@@ -55,7 +55,12 @@ const GATHER_MS = 100;
 /** What another broker wrote is seen within this. */
 const LOOK_MS = 700;
 
-export function createLive({ store, world }: { readonly store: Pick<Store, 'scan'>; readonly world: Pick<World, 'after'> }): Live {
+export interface LiveRooms {
+  readonly store: Pick<Store, 'scan'>;
+  readonly world: Pick<World, 'after'>;
+  readonly onFault: (fault: unknown) => void;
+}
+export function createLive({ store, world, onFault }: LiveRooms): Live {
   const listeners = new Map<Listener, number>();
   const released = new AbortController();
   let cursor = 0;
@@ -73,8 +78,11 @@ export function createLive({ store, world }: { readonly store: Pick<Store, 'scan
       });
       await Promise.race([nudged, passed(LOOK_MS)]);
       await passed(GATHER_MS);
-      // While the store cannot answer nothing is committed either.
-      if (listeners.size > 0) await look().catch(() => undefined);
+      // While the store cannot answer nothing is committed either. Anything else is a bug, and somebody is told.
+      if (listeners.size > 0)
+        await look().catch((fault: unknown) => {
+          if (!(fault instanceof StoreFault)) onFault(fault);
+        });
     }
     running = false;
   }
@@ -91,7 +99,15 @@ export function createLive({ store, world }: { readonly store: Pick<Store, 'scan
   async function look(): Promise<void> {
     const from = cursor;
     const events = await since(from);
-    for (const [listener, last] of [...listeners]) give(listener, last, events);
+    for (const [listener, last] of [...listeners])
+      try {
+        give(listener, last, events);
+      } catch (fault) {
+        // It keeps nobody else from being told.
+        onFault(fault);
+        listeners.delete(listener);
+        listener.end();
+      }
     cursor = Math.max(cursor, lastOf(events, from));
     // Somebody joined who had seen less.
     for (const last of listeners.values()) cursor = Math.min(cursor, last);

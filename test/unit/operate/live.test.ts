@@ -11,11 +11,13 @@ const CANARY = 'canary-of-an-argument';
 function room() {
   const world = testWorld();
   const store = memoryStore({ now: world.now });
-  const live = createLive({ store, world });
+  const faults: unknown[] = [];
+  const live = createLive({ store, world, onFault: (fault) => faults.push(fault) });
   let made = 0;
   return {
     live,
     store,
+    faults,
     async commit(count: number, more: object = {}): Promise<void> {
       for (let i = 0; i < count; i++) {
         const body = { kind: 'minted', at: world.now(), exchange: `exc_${++made}`, client: 'refund-bot', tool: 'create_refund', ...more };
@@ -88,7 +90,7 @@ describe('live', () => {
   });
 
   it('waits while the store cannot answer, and misses nothing', async () => {
-    const { live, store, commit, pass, listener } = room();
+    const { live, store, faults, commit, pass, listener } = room();
     const one = listener();
     await live.listen(one);
     await commit(2);
@@ -99,6 +101,26 @@ describe('live', () => {
     store.break(undefined);
     await pass();
     assert.deepEqual(seqs(one.events), [1, 2]);
+    assert.deepEqual(faults, [], 'that the store is away is told elsewhere');
+  });
+
+  it('lets go of a listener that fails, says so, and tells the others', async () => {
+    const { live, faults, commit, pass, listener } = room();
+    const [one, bad, other] = [listener(), listener(), listener()];
+    const fault = new Error('a bug');
+    const take = (): void => {
+      throw fault;
+    };
+    for (const each of [one, Object.assign(bad, { take }), other]) await live.listen(each);
+    await commit(2);
+    await pass(2);
+    await commit(1);
+    await pass();
+    assert.deepEqual(
+      [one, other].map(({ events }) => seqs(events)),
+      [from(1, 3), from(1, 3)],
+    );
+    assert.deepEqual([faults, bad.ended, one.ended], [[fault], 1, 0]);
   });
 
   it('has room for some, and ends them all when the broker stops', async () => {
