@@ -14,11 +14,17 @@ export interface ClientOptions {
 }
 const LIFE_SECONDS = 60;
 
-/** The form members of one request: an assertion is good for one. */
-export async function asClient(issuer: string, options: ClientOptions, now: number): Promise<Readonly<Record<string, string>>> {
+/** The form members of one request: an assertion is good for one. `nonce`: the broker's latest, which spares a wait when its memory is new. */
+export async function asClient(
+  issuer: string,
+  options: ClientOptions,
+  now: number,
+  nonce?: string,
+): Promise<Readonly<Record<string, string>>> {
   const { clientId, key, kid, alg = 'ES256' } = options;
   const header = { alg, typ: TYP_CLIENT_ASSERTION, ...(kid !== undefined && { kid }) };
-  const claims = { iss: clientId, sub: clientId, aud: issuer, iat: now, exp: now + LIFE_SECONDS, jti: randomUUID() };
+  const named = nonce !== undefined && { nonce };
+  const claims = { iss: clientId, sub: clientId, aud: issuer, iat: now, exp: now + LIFE_SECONDS, jti: randomUUID(), ...named };
   return {
     client_id: clientId,
     client_assertion_type: ASSERTION_JWT_BEARER,

@@ -81,6 +81,8 @@ export function createRedeemer(options: RedeemerOptions): Redeemer {
   const post = outgoing({ url: `${issuer.replace(/\/$/, '')}/token`, ...(options.fetch && { fetch: options.fetch }) });
   // Gone with the action. A second redemption would end the first one's credential while it is in use.
   const held = new WeakMap<Action, Map<string, Promise<Redeemed>>>();
+  /** The broker's latest. */
+  let nonce: string | undefined;
 
   async function ask(action: Action, kind: string, asked: RedeemOptions): Promise<Redeemed> {
     const form = formOf(action, kind, asked);
@@ -92,15 +94,19 @@ export function createRedeemer(options: RedeemerOptions): Redeemer {
       const at = now();
       if (at >= action.exp) throw new RedeemError('ERR_REDEEM_ENDED', facts, cause);
       let answer: Posted | undefined;
-      const body = new URLSearchParams({ ...form, ...(await asClient(issuer, options, at)) }).toString();
+      const named = nonce;
+      const body = new URLSearchParams({ ...form, ...(await asClient(issuer, options, at, named)) }).toString();
       try {
         answer = await post(body, FORM, { headers, timeoutMs: TIMEOUT_MS });
       } catch (fault) {
         cause = fault;
       }
+      nonce = nonceOf(answer) ?? nonce;
       if (answer && !RETRIED.has(answer.status)) return read(answer, action, kind, at);
       facts = answer ? factsOf(answer) : {};
-      if (attempt < attempts) await wait(pauseOf(attempt, answer));
+      // What names a nonce that is newer than the broker's memory is known to be newer too, and need not wait.
+      const isNewer = answer?.status === 503 && nonce !== named;
+      if (attempt < attempts) await wait(isNewer ? 0 : pauseOf(attempt, answer));
     }
     throw new RedeemError('ERR_REDEEM_UNAVAILABLE', facts, cause);
   }
@@ -137,6 +143,10 @@ function formOf(action: Action, kind: string, { withArguments, request }: Redeem
     ...(withArguments && { authorization_details: JSON.stringify([entry]) }),
     ...(request && { [PARAM_CREDENTIAL_REQUEST]: JSON.stringify(request) }),
   };
+}
+function nonceOf(answer: Posted | undefined): string | undefined {
+  const given = answer?.headers.get('dpop-nonce');
+  return given && given.length <= 512 ? given : undefined;
 }
 /** The broker's own word where it gave one (RFC 9110 §10.2.3), else a little longer each time. */
 function pauseOf(attempt: number, answer: Posted | undefined): number {

@@ -49,7 +49,8 @@ export function createClients(house: Where, door: string = house.issuer): Client
   let made = 0;
   const now = (): number => Math.floor(Date.now() / 1000);
   const assertion = (id: string, key: TestKey): Record<string, string> => {
-    const claims = { iss: id, sub: id, aud: issuer, iat: now(), exp: now() + 60, jti: randomUUID() };
+    const named = nonce !== undefined && { nonce };
+    const claims = { iss: id, sub: id, aud: issuer, iat: now(), exp: now() + 60, jti: randomUUID(), ...named };
     return {
       client_assertion_type: ASSERTION_TYPE,
       client_assertion: signed(key, { alg: 'ES256', typ: 'client-authentication+jwt', kid: key.kid }, claims),

@@ -103,6 +103,26 @@ describe('redeem', () => {
     away = false;
     assert.equal((await once.redeem(action, 'toy', withArguments)).txn, action.txn);
   });
+  it('names the nonce that the broker gave last, and told of a newer one asks again at once', async () => {
+    const named: unknown[] = [];
+    const waits: number[] = [];
+    const away = (given: string): Response => new Response('{}', { status: 503, headers: { 'retry-after': '3', 'dpop-nonce': given } });
+    const answers = [away('one'), away('one'), away('x'.repeat(513))];
+    const told: typeof fetch = async (to, init) => {
+      const assertion = new URLSearchParams(String(init?.body)).get('client_assertion') ?? '';
+      named.push((JSON.parse(Buffer.from(assertion.split('.')[1] ?? '', 'base64url').toString()) as { nonce?: string }).nonce);
+      return answers.shift() ?? fetch(to, init);
+    };
+    const asking = createRedeemer({ ...own(), fetch: told, wait: async (ms) => void waits.push(ms) });
+    assert.equal((await asking.redeem(await verified(), 'toy', withArguments)).kind, 'toy');
+    assert.deepEqual(
+      [named, waits],
+      [
+        [undefined, 'one', 'one', 'one'],
+        [0, 3_000, 3_000],
+      ],
+    );
+  });
   it('brings what only this server can', async () => {
     const { credential } = await redeemer.redeem(await verified(), 'toy', {
       ...withArguments,
