@@ -26,6 +26,8 @@ interface Taken {
   /** CPU µs of one request. */
   readonly brokers: number;
   readonly busiest: number;
+  /** Of the brokers' CPU that of V8's own threads: they collect garbage and compile. */
+  readonly v8: number;
   readonly redis: number;
   readonly generator: number;
 }
@@ -35,8 +37,11 @@ interface Held {
   readonly file: number;
   readonly memory: number;
 }
+/** One on SQLite, two on Redis, one on Redis. */
+type Round = readonly [Taken, Taken, Taken];
 const EACH = 1_500;
-const WARM_ROUNDS = 8;
+/** V8 compiles anew what has become hot until some 25,000 exchanges, for 50 to 100 µs of each; afterwards for next to nothing. */
+const WARM_ROUNDS = 18;
 
 export const brokers: Figure = {
   name: 'brokers',
@@ -62,26 +67,31 @@ export const brokers: Figure = {
       await sleep(2_000);
       const alone: Brokers = { children: [children[0]], stage: one };
       const both: Brokers = { children: [children[1], children[2]], stage: two, redis };
+      const half: Brokers = { children: [children[1]], stage: two, redis };
       return await driving([one.port, two.port, port], async (...loads) => {
         const [first, ...others] = loads;
         const lone = first === undefined ? [] : [first];
-        for (let i = 0; i < (quick ? WARM_ROUNDS / 2 : WARM_ROUNDS); i++) {
-          tell(`warming up, ${i + 1} of ${WARM_ROUNDS}`);
+        const warm = quick ? WARM_ROUNDS / 3 : WARM_ROUNDS;
+        for (let i = 0; i < warm; i++) {
+          tell(`warming up, ${i + 1} of ${warm}`);
           await once(alone, lone);
           await once(both, others);
         }
-        const rounds: (readonly [Taken, Taken])[] = [];
+        const rounds: Round[] = [];
         const before = await heldBy(redis);
         for (let i = 0; i < (quick ? 3 : 9); i++) {
           tell(`round ${i + 1}`);
           const turned = i % 2 === 1;
           const b = turned ? await once(both, others) : undefined;
           const a = await once(alone, lone);
-          rounds.push([a, b ?? (await once(both, others))]);
+          const c = await once(half, others.slice(0, 1));
+          rounds.push([a, b ?? (await once(both, others)), c]);
         }
         const after = await heldBy(redis);
-        const bytes = (what: keyof Held): number[] => [(after[what] - before[what]) / (rounds.length * EACH * both.children.length) / 1000];
-        const of = (which: 0 | 1, what: keyof Taken): number[] => rounds.map((round) => round[which][what]);
+        const bytes = (what: keyof Held): number[] => [
+          (after[what] - before[what]) / (rounds.length * EACH * (both.children.length + half.children.length)) / 1000,
+        ];
+        const of = (which: 0 | 1 | 2, what: keyof Taken): number[] => rounds.map((round) => round[which][what]);
         const cores = machine().cores;
         return {
           rows: [
@@ -91,12 +101,17 @@ export const brokers: Figure = {
             rowOf('  two on Redis: exchanges', '/s', of(1, 'own')),
             rowOf('  one on SQLite: CPU of one, broker', 'µs', of(0, 'brokers')),
             rowOf('    of it the busiest thread', 'µs', of(0, 'busiest')),
+            rowOf("    of it V8's own threads", 'µs', of(0, 'v8')),
             rowOf('  two on Redis: CPU of one, broker', 'µs', of(1, 'brokers')),
             rowOf('    of it the main threads', 'µs', of(1, 'busiest')),
+            rowOf("    of it V8's own threads", 'µs', of(1, 'v8')),
             rowOf('  two on Redis: CPU of one, Redis', 'µs', of(1, 'redis')),
-            rowOf('  two on Redis: of one, Redis holds in memory', 'KB', bytes('memory')),
+            rowOf('  on Redis: of one, Redis holds in memory', 'KB', bytes('memory')),
             rowOf('    writes to its append-only file', 'KB', bytes('file')),
             rowOf('    is sent by the brokers', 'KB', bytes('network')),
+            rowOf('  one on Redis, the other idle: CPU of one, broker', 'µs', of(2, 'brokers')),
+            rowOf('    of it the main thread', 'µs', of(2, 'busiest')),
+            rowOf('    CPU of one, Redis', 'µs', of(2, 'redis')),
             rowOf('  generator, one on SQLite', 'µs', of(0, 'generator')),
             rowOf('  generator, two on Redis', 'µs', of(1, 'generator')),
           ],
@@ -119,7 +134,7 @@ async function heldBy(redis: Redis): Promise<Held> {
   const numberOf = (name: string): number => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(said)?.[1]);
   return { network: numberOf('total_net_input_bytes'), file: numberOf('aof_current_size'), memory: numberOf('used_memory') };
 }
-const ratios = (rounds: readonly (readonly [Taken, Taken])[], what: 'own' | 'rate'): number[] => rounds.map(([a, b]) => b[what] / a[what]);
+const ratios = (rounds: readonly Round[], what: 'own' | 'rate'): number[] => rounds.map(([a, b]) => b[what] / a[what]);
 
 async function once({ children, stage, redis }: Brokers, loads: readonly Drive[]): Promise<Taken> {
   const scene = await stage.scene();
@@ -127,7 +142,8 @@ async function once({ children, stage, redis }: Brokers, loads: readonly Drive[]
   const bytes = made.map((requests) => requests.map((one) => httpOf(one)));
   const usage = async () => ({
     of: await Promise.all(children.map((child) => child.usage())),
-    redis: redis ? [...threadsOf(redis.pid()).values()].reduce((sum, { cpu }) => sum + cpu, 0) : 0,
+    v8: children.reduce((sum, { pid }) => sum + cpuOf(pid, 'V8'), 0),
+    redis: redis ? cpuOf(redis.pid()) : 0,
     self: process.cpuUsage(),
   });
   const before = await usage();
@@ -148,7 +164,11 @@ async function once({ children, stage, redis }: Brokers, loads: readonly Drive[]
     own,
     brokers: cost('cpu'),
     busiest: main,
+    v8: (after.v8 - before.v8) / count,
     redis: (after.redis - before.redis) / count,
     generator,
   };
 }
+/** µs of a process so far, or of those of its threads that have such a name. */
+const cpuOf = (pid: number, named = ''): number =>
+  [...threadsOf(pid).values()].reduce((sum, { name, cpu }) => (name.includes(named) ? sum + cpu : sum), 0);
