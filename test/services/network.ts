@@ -1,7 +1,7 @@
 /** A network of a service's own, with ways into it that can be cut: real ones, as between two machines. Linux, as root, with iproute2. */
 import { randomInt } from 'node:crypto';
 import { readlinkSync } from 'node:fs';
-import { launch, newFolder, output } from './program.ts';
+import { launch, newFolder, output, until } from './program.ts';
 
 /** What is lost of a way: what is sent into the network, what comes out of it, or both. Nobody is told, as by a cable that is pulled. */
 export type Lost = 'both' | 'there' | 'back';
@@ -23,15 +23,12 @@ const NOBODY = '02:00:00:00:00:99';
 export async function openNetwork(ways: number): Promise<Network | undefined> {
   if (process.platform !== 'linux' || process.getuid?.() !== 0) return undefined;
   const folder = newFolder('network');
-  let pid = 0;
-  const holder = await launch({
-    program: 'unshare',
-    args: ['--net', 'sleep', 'infinity'],
-    folder,
-    ready: async () => pid === 0 || readlinkSync(`/proc/${pid}/ns/net`) !== readlinkSync('/proc/self/ns/net'),
-  }).catch(() => undefined);
+  const holder = await launch({ program: 'unshare', args: ['--net', 'sleep', 'infinity'], folder, ready: async () => true }).catch(
+    () => undefined,
+  );
   if (!holder) return undefined;
-  pid = holder.pid();
+  const pid = holder.pid();
+  const isApart = (): boolean => readlinkSync(`/proc/${pid}/ns/net`) !== readlinkSync('/proc/self/ns/net');
   const wrapper = ['nsenter', `--net=/proc/${pid}/ns/net`];
   const here = (...args: readonly string[]): Promise<string> => output('ip', args, { seconds: 10 });
   const inside = (...args: readonly string[]): Promise<string> => output('nsenter', [...wrapper.slice(1), 'ip', ...args], { seconds: 10 });
@@ -58,6 +55,7 @@ export async function openNetwork(ways: number): Promise<Network | undefined> {
     };
   }
   try {
+    await until(isApart, 'the network', { seconds: 5 });
     await inside('link', 'set', 'lo', 'up');
     const led: Way[] = [];
     for (let i = 0; i < ways; i++) led.push(await lead(i));
