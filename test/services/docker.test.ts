@@ -78,7 +78,7 @@ suite('compose.yml, played', { skip: await skipUnless('redis', 'nginx', 'vault',
         ['redis-server', pathOf('redis')],
         ['-h localhost', `-p ${redisPort} -h localhost`],
       ]);
-    await run('redis', '/bin/sh', ['-c', line(compose.services['redis']?.entrypoint ?? [])], listens(redisPort));
+    const redis = await run('redis', '/bin/sh', ['-c', line(compose.services['redis']?.entrypoint ?? [])], listens(redisPort));
     execFileSync('/bin/sh', ['-c', line(compose.services['redis']?.healthcheck.test ?? [])], { stdio: 'pipe' });
 
     // Vault, sealed as it is on the first day.
@@ -191,5 +191,9 @@ suite('compose.yml, played', { skip: await skipUnless('redis', 'nginx', 'vault',
       execFileSync('curl', ['-sk', '-o', '/dev/null', '-w', '%{http_code}', `https://127.0.0.1:${port}/healthz`], { encoding: 'utf8' }),
       '421',
     );
+
+    // What is told to stop is Redis, and no shell before it.
+    await redis.stop();
+    await assert.rejects(listens(redisPort)());
   });
 });
