@@ -8,8 +8,8 @@ import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, it } from 'node:test';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { parse } from 'yaml';
+import { newFolder, type Process, printOf, type Ran, ready, startMain, writeConfig } from '../flow/broker-process.ts';
 import { freePort } from '../support/rig.ts';
-import { newFolder, type Process, printOf, type Ran, ready, startMain, writeConfig } from './broker-process.ts';
 
 const SAMPLE = new URL('../../policies', import.meta.url).pathname;
 const folders: string[] = [];

@@ -8,11 +8,11 @@ import { createInterface } from 'node:readline';
 import { after, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Worker } from 'node:worker_threads';
-import { verifyLedger } from '../../../scripts/verify-ledger.ts';
-import { StoreFault, StoreRefused } from '../../../src/store/store.ts';
-import { sqliteStore } from '../../../src/store/store-sqlite.ts';
+import { verifyLedger } from '../../scripts/verify-ledger.ts';
+import { StoreFault, StoreRefused } from '../../src/store/store.ts';
+import { sqliteStore } from '../../src/store/store-sqlite.ts';
 
-const CHILD = fileURLToPath(new URL('./child.ts', import.meta.url));
+const CHILD = fileURLToPath(new URL('../unit/store/child.ts', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'countersign-'));
 const children: ChildProcess[] = [];
 after(() => {
