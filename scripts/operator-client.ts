@@ -77,7 +77,7 @@ function unreachable(fault: unknown, socket: string): Unreachable {
     case 'ENOTDIR':
       return new Unreachable(
         'no_socket',
-        `There is no socket at ${socket}. Is the broker running? Start it with \`npm start\`, or name its socket with --socket.`,
+        `There is no socket at ${socket}. Is the broker running? Start it with \`npm start\`, or name its socket: --socket data/dev/operator.sock for \`npm start -- --dev\`.`,
         fault,
       );
     case 'EACCES':
