@@ -6,7 +6,7 @@
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
-import { FLAWS, GENESIS, type Head, link, repairOf } from '../src/store/chain.ts';
+import { bodyIn, FLAWS, GENESIS, type Head, link, repairOf } from '../src/store/chain.ts';
 import { isObject, type Json, type JsonObject } from '../src/wire/json.ts';
 import { pick, readJwks } from '../src/wire/jwks.ts';
 import { readJws, signatureHolds } from '../src/wire/jws.ts';
@@ -135,7 +135,7 @@ export async function verifyExcerpt(path: string, jwks: Json, options: { readonl
     const seq = Number(number);
     if (seq <= sum.last) return { flaw: 'order', seq };
     if (seq > Number(end)) return { flaw: 'beyond', seq };
-    const value = parse(body);
+    const value = bodyIn(body);
     if (!value) return { flaw: 'body', seq };
     const leapt = seq - sum.last - 1;
     const repair = repairOf(value);
@@ -163,7 +163,7 @@ export async function verifyExcerpt(path: string, jwks: Json, options: { readonl
   }
   /** What was signed is the measure: the end that stands beside it is for whoever has no keys. */
   function endOf(text: string, { issuer, export: id, through: end, head: of }: JsonObject): Found | undefined {
-    const value = parse(text);
+    const value = bodyIn(text);
     const signed = value?.['signed'];
     if (!value) return { flaw: 'cut' };
     const jws = typeof signed === 'string' ? readJws(signed, { typ: [TYP_EXPORT] }) : undefined;
@@ -190,23 +190,15 @@ const isEmpty = (filter: Json | undefined): boolean => filter !== undefined && i
 const notOurs = (): LedgerUnreadable =>
   new LedgerUnreadable('this is no export of entries', 'Give the file that `Export` in the Explorer, or GET /operator/export, gave.');
 function headOf(text: string): JsonObject {
-  const head = parse(text);
+  const head = bodyIn(text);
   if (!head || typeof head['export'] !== 'string' || head['form'] !== 1 || !Number.isSafeInteger(head['through'])) throw notOurs();
   return head;
-}
-function parse(text: string): JsonObject | undefined {
-  try {
-    const value = JSON.parse(text) as Json;
-    return isObject(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 /** Both from files. Throws LedgerUnreadable. */
 export function verifyExcerptFile(path: string, keysPath: string, options: { readonly expectHead?: Head }): Promise<ExcerptReport> {
   for (const one of [path, keysPath]) if (!existsSync(one)) throw new LedgerUnreadable('there is no file at this path', `Look at ${one}.`);
-  const keys = parse(readFileSync(keysPath, 'utf8'));
+  const keys = bodyIn(readFileSync(keysPath, 'utf8'));
   if (!keys) throw new LedgerUnreadable('these are no keys', KEYS_REMEDY);
   return verifyExcerpt(path, keys, options);
 }

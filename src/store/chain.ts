@@ -54,7 +54,7 @@ export function verifier(from: Head = START, each?: (body: JsonObject, row: Row)
   return {
     take(row) {
       if (row.seq <= head.seq) return { seq: row.seq, flaw: 'order' };
-      const body = parse(row.body);
+      const body = bodyIn(row.body);
       const leapt = row.seq - head.seq - 1;
       if (leapt > 0 && !(body && isRepair(body) && body['first'] === head.seq + 1 && body['count'] === leapt)) {
         return { seq: head.seq + 1, flaw: 'gap' };
@@ -109,7 +109,7 @@ function standsAgain(tail: readonly Row[], good: Head): boolean {
   let before = { ...good, ought: good.hash };
   for (const row of tail) {
     if (row.seq !== before.seq + 1) return true;
-    const parsed = parse(row.body) !== undefined;
+    const parsed = bodyIn(row.body) !== undefined;
     if (before.seq !== good.seq && parsed && (link(before.hash, row.body) === row.hash || link(before.ought, row.body) === row.hash))
       return true;
     before = { seq: row.seq, hash: row.hash, ought: link(before.ought, row.body) };
@@ -144,7 +144,8 @@ export const repairOf = (body: JsonObject): Repair | undefined =>
     ? { at: Number(body['at']), first: Number(body['first']), count: Number(body['count']), digest: String(body['digest']) }
     : undefined;
 
-function parse(text: string): JsonObject | undefined {
+/** As it stands there: undefined where it is no JSON object. */
+export function bodyIn(text: string): JsonObject | undefined {
   try {
     const value = JSON.parse(text) as Json;
     return isObject(value) ? value : undefined;

@@ -9,7 +9,7 @@
  */
 import { hash } from 'node:crypto';
 import { isObject, type Json, type JsonObject } from '../wire/json.ts';
-import { digestOf, FLAWS, type Head, link, type Repair, type Row, repairOf, START } from './chain.ts';
+import { bodyIn, digestOf, FLAWS, type Head, link, type Repair, type Row, repairOf, START } from './chain.ts';
 
 export interface ChainHead extends Head {
   readonly chain: string;
@@ -95,7 +95,7 @@ export async function verifyChains(
   }
   async function take(row: ChainRow): Promise<Bad | undefined> {
     if (row.seq <= last.seq) return { seq: row.seq, flaw: 'order' };
-    const body = parse(row.body);
+    const body = bodyIn(row.body);
     // Of a ledger that stood in a file a repair names the rows that it set aside (chain.ts).
     const repair = body && repairOf(body);
     const leapt = row.seq - last.seq - 1;
@@ -179,12 +179,4 @@ function headsIn(body: JsonObject): readonly ChainHead[] {
   return (heads as readonly Json[]).flatMap((head) =>
     isObject(head) ? [{ chain: String(head['chain']), seq: Number(head['seq']), hash: String(head['hash']) }] : [],
   );
-}
-function parse(text: string): JsonObject | undefined {
-  try {
-    const value = JSON.parse(text) as Json;
-    return isObject(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
 }
