@@ -1,12 +1,12 @@
 /** What the operator API answers about people's decisions, for /openapi.json. As documents-operator-shapes.ts. */
-import { any, at, flag, list, oneOf, type Schema, said, shape, text, whole } from './documents-operator-shapes.ts';
+import { anyObject, at, flag, list, oneOf, type Schema, said, shape, text, whole } from './documents-operator-shapes.ts';
 
 const next = { 'next?': said(text, 'Where the next part begins: its `after`. Absent: this was the last') };
 const action = {
   resource: text,
   tool: text,
   'description?': text,
-  'schema?': said(any, 'Of the arguments, as the tool registers it now'),
+  'schema?': said(anyObject, 'Of the arguments, as the tool registers it now'),
   arguments_digest: text,
   'purpose?': said(text, 'The agent’s own words: shown escaped, never trusted'),
 };
@@ -18,7 +18,7 @@ export const approval: Schema = shape({
   subject: text,
   actors: list(text),
   ...action,
-  arguments: any,
+  arguments: anyObject,
   demand: said(
     shape({ who: list(text), quorum: whole, 'confirm?': flag, 'proof?': oneOf('passkey') }),
     'So many others who stand for everyone in `who`; `confirm`: the person acted for, themselves',
@@ -43,7 +43,13 @@ export const approval: Schema = shape({
   'ordered?': flag,
   'steps?': said(
     list(
-      shape({ ...action, 'arguments?': any, needs_approval: flag, state: oneOf('waiting', 'agreed', 'refused', 'granted'), 'txn?': text }),
+      shape({
+        ...action,
+        'arguments?': anyObject,
+        needs_approval: flag,
+        state: oneOf('waiting', 'agreed', 'refused', 'granted'),
+        'txn?': text,
+      }),
     ),
     'Of a plan',
   ),
@@ -55,7 +61,7 @@ export const done = shape({ ok: flag });
 
 const as = { 'as?': said(text, 'On the local socket, and there alone: in whose name, as `people:u_alice`') };
 const steps = { 'steps?': said(list(whole), 'Of a plan: which steps, from 0, are agreed to; absent: all') };
-const assertion = said(any, 'What `navigator.credentials.get` answered to a challenge, as JSON');
+const assertion = said(anyObject, 'What `navigator.credentials.get` answered to a challenge, as JSON');
 export const seen = shape(as);
 export const asking = shape({ ...as, ...steps });
 export const ballot = shape({
@@ -65,8 +71,8 @@ export const ballot = shape({
   ...steps,
   'assertion?': assertion,
 });
-const options = said(any, 'For the browser, as JSON');
-const signed = said(any, 'Its canonical JSON is what the challenge is the SHA-256 of');
+const options = said(anyObject, 'For the browser, as JSON');
+const signed = said(anyObject, 'Its canonical JSON is what the challenge is the SHA-256 of');
 export const challenge = shape({ options, signed, salt: text, arguments_digest: text });
 export const fatigue = shape({
   approvers: said(
@@ -101,7 +107,7 @@ export const passkeys = shape({
   passkeys: list(passkey),
 });
 export const offer = shape({ options, 'proof?': oneOf('passkey') });
-export const registration = shape({ label: text, response: any, 'assertion?': assertion });
+export const registration = shape({ label: text, response: anyObject, 'assertion?': assertion });
 export const removal = shape({ 'offer?': text, 'assertion?': assertion });
 export const act = shape({ act: oneOf('register', 'remove'), 'id?': text, 'credential?': text, 'label?': text, 'offer?': text });
 export const actChallenge = shape({ options, signed });

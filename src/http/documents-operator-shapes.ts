@@ -5,7 +5,7 @@ export const text: Schema = { type: 'string' };
 export const whole: Schema = { type: 'integer' };
 export const flag: Schema = { type: 'boolean' };
 const number: Schema = { type: 'number' };
-export const any: Schema = { type: 'object', additionalProperties: true };
+export const anyObject: Schema = { type: 'object', additionalProperties: true };
 const value: Schema = {};
 export const said = (schema: Schema, description: string): Schema => ({ ...schema, description });
 export const at: Schema = said(whole, 'Epoch seconds');
@@ -68,7 +68,17 @@ export const endedLease = shape({ state: oneOf('ending', 'gone'), isFree: said(f
 export const backends = shape({
   backends: list(shape({ kind: text, ready: flag, detail: text, standing: flag })),
   registrations: list(
-    shape({ server: text, tool: text, kind: text, deliver: text, where: text, cap: whole, standing: flag, schema: any, hidden: flag }),
+    shape({
+      server: text,
+      tool: text,
+      kind: text,
+      deliver: text,
+      where: text,
+      cap: whole,
+      standing: flag,
+      schema: anyObject,
+      hidden: flag,
+    }),
   ),
   environment: said(texts, 'Names of variables of the broker that may hold a secret that stands'),
 });
@@ -222,17 +232,17 @@ export const oneAgent = shape({
 });
 export const stage = shape({
   agents: list(shape({ id: text, name: text, owner: text })),
-  servers: list(shape({ id: text, name: text, tools: list(shape({ name: text, description: text, schema: any, hidden: flag })) })),
+  servers: list(shape({ id: text, name: text, tools: list(shape({ name: text, description: text, schema: anyObject, hidden: flag })) })),
   issuers: texts,
   attributes: list(shape({ name: text, list: flag, values: list(value) })),
 });
 export const question = shape({
   agent: text,
   'via?': texts,
-  'for?': said(shape({ sub: text, 'kind?': oneOf('person', 'service'), 'attributes?': any }), 'Absent: it acts for itself'),
+  'for?': said(shape({ sub: text, 'kind?': oneOf('person', 'service'), 'attributes?': anyObject }), 'Absent: it acts for itself'),
   server: text,
   tool: text,
-  'arguments?': any,
+  'arguments?': anyObject,
 });
 export const played = shape({
   bundle: text,
@@ -241,7 +251,7 @@ export const played = shape({
   'reason?': text,
   'code?': text,
   'text?': text,
-  'remedy?': shape({ text, 'hints?': list(any) }),
+  'remedy?': shape({ text, 'hints?': list(anyObject) }),
   'detail?': text,
   'ttl_seconds?': whole,
   'approval?': shape({ who: texts, quorum: whole, ttlSeconds: whole, 'confirm?': flag, 'proof?': text, words: text }),

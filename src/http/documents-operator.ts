@@ -2,7 +2,7 @@
 import type { Role } from '../operate/operator.ts';
 import * as people from './documents-operator-people.ts';
 import * as shapes from './documents-operator-shapes.ts';
-import { any, filter, oneOf, type Schema, said, shape, text, whole } from './documents-operator-shapes.ts';
+import { anyObject, filter, oneOf, type Schema, said, shape, text, whole } from './documents-operator-shapes.ts';
 
 interface Route {
   readonly summary: string;
@@ -28,6 +28,8 @@ const halting = {
   'target?': said(text, 'Its name; of a tool `<server>/<tool>`; of an action `txn_…`, `tok_…` or `exc_…`; of `all` nothing'),
   reason: said(text, 'At most 500 characters; it stands in the ledger'),
 };
+const vote = { body: people.ballot, answer: people.approval, errors: [400, 404, 409] };
+const challenge = { body: people.asking, answer: people.challenge, errors: [400, 404, 409] };
 
 /** By method and path, as they are registered. */
 export const OPERATOR_ROUTES: Readonly<Record<string, Route>> = {
@@ -49,7 +51,7 @@ export const OPERATOR_ROUTES: Readonly<Record<string, Route>> = {
   'POST /operator/backends/mint': {
     summary: 'One credential of a back end, to try it; on the local socket alone',
     description: 'Ends within a minute. `show`: hand it out; otherwise nobody is given it. One entry.',
-    body: shape({ server: text, tool: text, kind: text, 'arguments?': any, 'material?': any, 'show?': { type: 'boolean' } }),
+    body: shape({ server: text, tool: text, kind: text, 'arguments?': anyObject, 'material?': anyObject, 'show?': { type: 'boolean' } }),
     answer: shapes.tried,
     errors: [400, 404],
   },
@@ -172,9 +174,7 @@ export const OPERATOR_ROUTES: Readonly<Record<string, Route>> = {
     description:
       'Refused with `detail`: own_action, not_an_approver, not_a_person, too_many, proof_needed, or what is wrong with a proof (403); decided, lapsed, ' +
       'already_voted, edited (409). One entry.',
-    body: people.ballot,
-    answer: people.approval,
-    errors: [400, 404, 409],
+    ...vote,
   },
   'GET /operator/approvals/:id/similar': {
     summary: 'The newest other one of this agent with this tool that people agreed to; `{}` where there is none',
@@ -189,9 +189,7 @@ export const OPERATOR_ROUTES: Readonly<Record<string, Route>> = {
   },
   'POST /operator/approvals/:id/challenge': {
     summary: 'What the voter’s passkey signs to agree; the vote then carries it as `assertion`',
-    body: people.asking,
-    answer: people.challenge,
-    errors: [400, 404, 409],
+    ...challenge,
   },
   'GET /operator/fatigue': {
     summary: 'How fast people decide, what they always agree to, and the rule that could take its place',
@@ -207,15 +205,11 @@ export const OPERATOR_ROUTES: Readonly<Record<string, Route>> = {
   },
   'POST /operator/confirmations/:id': {
     summary: 'Their yes or no to what is done for them',
-    body: people.ballot,
-    answer: people.approval,
-    errors: [400, 404, 409],
+    ...vote,
   },
   'POST /operator/confirmations/:id/challenge': {
     summary: 'What their passkey signs to confirm, where the demand wants it',
-    body: people.asking,
-    answer: people.challenge,
-    errors: [400, 404, 409],
+    ...challenge,
   },
   'GET /operator/passkeys': { summary: 'One’s own passkeys', answer: people.passkeys },
   'POST /operator/passkeys/options': { summary: 'Options for the browser to make one with', body: nothing, answer: people.offer },
@@ -256,7 +250,7 @@ export const OPERATOR_ROUTES: Readonly<Record<string, Route>> = {
     body: nothing,
     answer: shape({ url: text, expires_in: whole }),
   },
-  'GET /openapi.json': { summary: 'This document, of the local socket', answer: any },
+  'GET /openapi.json': { summary: 'This document, of the local socket', answer: anyObject },
 };
 
 const ERROR: Schema = shape({
