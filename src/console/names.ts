@@ -1,11 +1,11 @@
 /** What those who have logged in are called: their issuer's word, to be shown beside their names and never for them; forgotten a while after they were last here. */
-import { Unavailable } from '../errors.ts';
 import type { Secret } from '../keys/secret.ts';
 import type { EpochSeconds, World } from '../model.ts';
 import type { Called, ListCalled } from '../operate/operator.ts';
 import type { Recorder } from '../record/record.ts';
 import { collection } from '../store/collection.ts';
 import type { Store, Stored } from '../store/store.ts';
+import { notOurs } from './sealed.ts';
 import { digestOf, type Visitor } from './session.ts';
 
 const KEPT_SECONDS = 90 * 86_400;
@@ -60,8 +60,7 @@ export function createNames(rooms: {
     try {
       return secret.open(key, value) as unknown as Kept;
     } catch (fault) {
-      if (fault instanceof Unavailable && fault.what === 'seal') return undefined;
-      throw fault;
+      return notOurs(fault);
     }
   }
 }

@@ -6,9 +6,10 @@ import type { Secret } from '../keys/secret.ts';
 import type { Claim, Draft, EpochSeconds, World } from '../model.ts';
 import type { Role } from '../operate/operator.ts';
 import type { Recorder } from '../record/record.ts';
-import { type Collection, collection } from '../store/collection.ts';
+import { collection } from '../store/collection.ts';
 import { type Store, takeAway } from '../store/store.ts';
 import { ok } from '../wire/result.ts';
+import { notOurs } from './sealed.ts';
 
 /** As the issuer named them at login: what changes there counts at the next one. */
 export interface Visitor {
@@ -75,7 +76,7 @@ export function createSessions(rooms: SessionRooms): Sessions {
   const stale = Math.min(60, Math.floor(idleSeconds / 4));
 
   async function read(digest: string): Promise<{ readonly value: Kept; readonly version: number } | undefined> {
-    const found = await opened(kept, digest);
+    const found = await kept.get(digest).catch(notOurs);
     return found && untilOf(found.value) > world.now() ? found : undefined;
   }
   const put = (digest: string, value: Kept, version: number): Claim =>
@@ -129,13 +130,4 @@ export function createSessions(rooms: SessionRooms): Sessions {
       return given.length === right.length && timingSafeEqual(given, right);
     },
   };
-}
-/** What does not open was not written by a broker of this secret: it is no session. */
-async function opened(kept: Collection<Kept>, digest: string): ReturnType<Collection<Kept>['get']> {
-  try {
-    return await kept.get(digest);
-  } catch (fault) {
-    if (fault instanceof Unavailable && fault.what === 'seal') return undefined;
-    throw fault;
-  }
 }

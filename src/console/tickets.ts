@@ -1,5 +1,5 @@
 /** One-time links: how whoever may open the operator socket gets into the console, also while the issuer is down. */
-import { type Result, refuse, Unavailable } from '../errors.ts';
+import { type Result, refuse } from '../errors.ts';
 import type { Secret } from '../keys/secret.ts';
 import type { Claim, World } from '../model.ts';
 import { type MintTicket, type Operator, ROLES } from '../operate/operator.ts';
@@ -7,6 +7,7 @@ import type { Recorder } from '../record/record.ts';
 import { collection } from '../store/collection.ts';
 import type { Store } from '../store/store.ts';
 import { ok } from '../wire/result.ts';
+import { notOurs } from './sealed.ts';
 import { digestOf, type Visitor } from './session.ts';
 
 const LIFE_SECONDS = 60;
@@ -46,10 +47,7 @@ export function createTickets(rooms: {
     async use(ticket) {
       if (typeof ticket !== 'string' || !FORM.test(ticket)) return refused;
       const digest = digestOf(ticket);
-      const found = await kept.get(digest).catch((fault: unknown) => {
-        if (fault instanceof Unavailable && fault.what === 'seal') return undefined;
-        throw fault;
-      });
+      const found = await kept.get(digest).catch(notOurs);
       if (!found || found.value.used || found.value.until <= world.now()) return refused;
       const { name, until } = found.value;
       return ok({
