@@ -9,7 +9,7 @@
 /** A broker's clock and a commit's way are behind by no more, or an amount that has ended since is no longer counted. Seconds. */
 const LAG = 10;
 
-export const SUMS = String.raw`
+export const SUMS = `
 -- window.ts, to the letter.
 local function lastSecond(at, till, span)
   local step = math.max(1, math.floor(span / 60))

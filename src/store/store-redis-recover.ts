@@ -60,7 +60,7 @@ async function restore(on: Parameters<typeof putBack>[0], chain: string, lost: r
   for (const { claims } of lost)
     for (const claim of claims) {
       if ('sum' in claim) sums.set(JSON.stringify([claim.sum, claim.id, claim.span]), { ...claim, limit: Number.POSITIVE_INFINITY });
-      else if (claim.value !== undefined && claim.issued === undefined) keys.set(claim.key, claim);
+      else keys.set(claim.key, claim);
     }
   for (const part of parts([...sums.values()])) await write(on, chain, part);
   for (const part of parts([...keys.values()])) {
